@@ -1,0 +1,245 @@
+//! The only place that says yes.
+//!
+//! A call is allowed if *one* rule of *one* of the caller's scopes names the server, **and** the method, **and**, for
+//! whatever names a thing (a tool, a prompt, a resource), the thing. Rules add up; nothing denies. Methods that only
+//! open, keep or close a conversation ([`LIFECYCLE`]) need a rule for the server alone: a caller who may call one
+//! tool must be able to say hello first.
+//!
+//! **Invariant:** a [`Permit`] cannot be made outside this file.
+
+use super::identity::Identity;
+use super::path::ServerPath;
+use super::policy::Policy;
+
+/// Methods that a rule for the server is enough for; they do nothing but hold a conversation together.
+pub const LIFECYCLE: &[&str] = &[
+    "initialize", "ping", "server/discover", "notifications/initialized", "notifications/cancelled",
+    "notifications/progress", "notifications/roots/list_changed",
+];
+
+/// What somebody wants to do with the registry itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// See a server in lists and details.
+    List,
+    /// Register a new server.
+    Register,
+    /// Change a server's record.
+    Modify,
+    /// Switch a server on or off.
+    Toggle,
+    /// Remove a server.
+    Delete,
+}
+
+impl Action {
+    /// The permission's name in `UI-Scopes`.
+    pub fn permission(self) -> &'static str {
+        match self {
+            Self::List => "list_service",
+            Self::Register => "register_service",
+            Self::Modify => "modify_service",
+            Self::Toggle => "toggle_service",
+            Self::Delete => "delete_service",
+        }
+    }
+}
+
+/// What a call on a mount path does, as far as rights care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act<'a> {
+    /// No method in sight: a stream, the end of a session, an answer to the server's own question.
+    Session,
+    /// A JSON-RPC request or notification.
+    Message {
+        /// The method, letter by letter.
+        method: &'a str,
+        /// The tool, prompt or resource that it names.
+        thing: Option<&'a str>,
+    },
+    /// A body that could not be seen: only a rule of all methods and all tools will do.
+    Unseen,
+}
+
+/// What somebody wants.
+#[derive(Debug, Clone, Copy)]
+pub enum Call<'a> {
+    /// Something on a mount path.
+    Mcp {
+        /// Which server.
+        server: &'a ServerPath,
+        /// What of it.
+        act: Act<'a>,
+    },
+    /// Something with the registry.
+    Registry {
+        /// What.
+        action: Action,
+        /// Which server, by path and display name; none when a new one is made.
+        service: Option<(&'a ServerPath, &'a str)>,
+    },
+    /// Something for administrators alone.
+    Administration,
+}
+
+/// Proof that [`decide`] said yes. What changes something takes one as an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    actor: String,
+    administrator: bool,
+}
+
+impl Permit {
+    /// Who was allowed.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// Whether they are an administrator.
+    pub fn is_administrator(&self) -> bool {
+        self.administrator
+    }
+
+    /// For the owner of the data folder, at the command line and at the first start: who may read the store's file
+    /// needs no other right.
+    pub fn of_the_operator() -> Self {
+        Self { actor: "operator".to_owned(), administrator: true }
+    }
+}
+
+/// A no. It says nothing that a restricted caller could learn from: a denied tool and an unknown one look the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("your scopes do not allow this")]
+pub struct Denied;
+
+/// The scope whose holders are administrators, and the rules.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    /// What `auth/scopes.yml` says.
+    pub policy: Policy,
+    /// The name of the administrators' scope.
+    pub admin_scope: String,
+}
+
+impl Rights {
+    /// Whether they hold the administrators' scope.
+    pub fn is_administrator(&self, who: &Identity) -> bool {
+        who.scopes.contains(&self.admin_scope)
+    }
+
+    /// Whether they may see this server in lists: by a UI permission, or because they may call it.
+    pub fn may_see(&self, who: &Identity, path: &ServerPath, name: &str) -> bool {
+        let call = Call::Registry { action: Action::List, service: Some((path, name)) };
+        decide(who, &call, self).is_ok() || self.policy.rules(&who.scopes).any(|rule| rule.names_server(path))
+    }
+}
+
+/// Decide one call.
+pub fn decide(who: &Identity, call: &Call<'_>, rights: &Rights) -> Result<Permit, Denied> {
+    let administrator = rights.is_administrator(who);
+    let yes = match call {
+        Call::Administration => administrator,
+        Call::Registry { action, service } => {
+            let allows = |names: &super::policy::Names| match service {
+                Some((path, name)) => names.has(path.name()) || names.has(path.as_str()) || names.has(name),
+                None => true,
+            };
+            administrator || rights.policy.ui(&who.scopes, action.permission()).any(allows)
+        }
+        Call::Mcp { server, act } => rights
+            .policy
+            .rules(&who.scopes)
+            .filter(|rule| rule.names_server(server))
+            .any(|rule| match act {
+                Act::Session => true,
+                Act::Message { method, thing: None } => LIFECYCLE.contains(method) || rule.methods.has(method),
+                Act::Message { method, thing: Some(thing) } => rule.methods.has(method) && rule.tools.has(thing),
+                Act::Unseen => {
+                    use super::policy::Names::All;
+                    matches!((&rule.methods, &rule.tools), (All, All))
+                }
+            }),
+    };
+    if yes { Ok(Permit { actor: who.username.clone(), administrator }) } else { Err(Denied) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::identity::AuthMethod;
+
+    const POLICY: &str = "
+UI-Scopes:
+  lister: {list_service: [time, Weather Service], toggle_service: [all]}
+reader: [{server: time, methods: [tools/list]}]
+caller: [{server: time, methods: [tools/call], tools: [now]}]
+wild-tools: [{server: time, methods: [tools/list], tools: ['*']}]
+root: [{server: '*', methods: [all], tools: ['*']}]
+";
+
+    fn rights() -> Rights {
+        Rights { policy: Policy::parse(POLICY).unwrap(), admin_scope: "boss".to_owned() }
+    }
+
+    fn who(scopes: &[&str]) -> Identity {
+        Identity {
+            username: "ada".to_owned(),
+            client_id: String::new(),
+            groups: Vec::new(),
+            scopes: scopes.iter().map(|&s| s.to_owned()).collect(),
+            method: AuthMethod::SelfSigned,
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_mcp_table_holds() {
+        let message = |method, thing| Act::Message { method, thing };
+        let rows: &[(&[&str], &str, Act<'_>, bool)] = &[
+            (&[], "/time", Act::Session, false),
+            (&["unknown"], "/time", Act::Session, false),
+            (&["reader"], "/time", Act::Session, true),
+            (&["reader"], "/other", Act::Session, false),
+            (&["reader"], "/time", message("initialize", None), true),
+            (&["reader"], "/other", message("initialize", None), false),
+            (&["reader"], "/time", message("tools/list", None), true),
+            (&["reader"], "/time", message("Tools/list", None), false),
+            (&["reader"], "/time", message("tools/call", Some("now")), false),
+            (&["caller"], "/time", message("tools/call", Some("now")), true),
+            (&["caller"], "/time", message("tools/call", Some("now2")), false),
+            (&["caller"], "/time", message("tools/call", None), true),
+            (&["caller"], "/time", message("tools/list", None), false),
+            // A wildcard in tools opens no method.
+            (&["wild-tools"], "/time", message("tools/call", Some("now")), false),
+            (&["wild-tools"], "/time", Act::Unseen, false),
+            // The halves of two rules do not make a whole one.
+            (&["caller", "wild-tools"], "/time", message("tools/call", Some("other")), false),
+            (&["root"], "/time", message("tools/call", Some("x")), true),
+            (&["root"], "/time", Act::Unseen, true),
+            // Being an administrator is no rule for a server.
+            (&["boss"], "/time", Act::Session, false),
+        ];
+        for (scopes, path, act, expected) in rows {
+            let server = path.parse().unwrap();
+            let decided = decide(&who(scopes), &Call::Mcp { server: &server, act: *act }, &rights());
+            assert_eq!(decided.is_ok(), *expected, "{scopes:?} {path} {act:?}");
+        }
+    }
+
+    #[test]
+    fn registry_permissions_take_path_names_and_display_names() {
+        let rights = rights();
+        let (time, weather) = ("/time".parse().unwrap(), "/weather".parse().unwrap());
+        let asks = |scopes: &[&str], action, path, name| {
+            decide(&who(scopes), &Call::Registry { action, service: Some((path, name)) }, &rights).is_ok()
+        };
+        assert!(asks(&["lister"], Action::List, &time, "Current time"));
+        assert!(asks(&["lister"], Action::List, &weather, "Weather Service"));
+        assert!(!asks(&["lister"], Action::List, &weather, "Other"));
+        assert!(asks(&["lister"], Action::Toggle, &weather, "Other"));
+        assert!(!asks(&["lister"], Action::Modify, &weather, "Other"));
+        assert!(asks(&["boss"], Action::Modify, &weather, "Other"));
+        assert!(rights.may_see(&who(&["reader"]), &time, "x") && !rights.may_see(&who(&["reader"]), &weather, "x"));
+        // A scope that reads everything is no administrator.
+        assert!(decide(&who(&["root"]), &Call::Administration, &rights).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Who did what to what, and when.
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// A server was registered.
+    ServerRegistered,
+    /// A server's record was changed.
+    ServerChanged,
+    /// A server was switched on.
+    ServerEnabled,
+    /// A server was switched off.
+    ServerDisabled,
+    /// A server was removed.
+    ServerRemoved,
+    /// A local account got a new password.
+    PasswordReset,
+}
+
+impl Deed {
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ServerRegistered => "server_registered",
+            Self::ServerChanged => "server_changed",
+            Self::ServerEnabled => "server_enabled",
+            Self::ServerDisabled => "server_disabled",
+            Self::ServerRemoved => "server_removed",
+            Self::PasswordReset => "password_reset",
+        }
+    }
+}
+
+/// One row of the audit trail, written in the same transaction as the deed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub deed: Deed,
+    /// To what: a mount path or an account's name.
+    pub target: String,
+}

@@ -1,0 +1,70 @@
+//! What our own tokens say (contract, section 1.5).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// `iss` of every token that we sign.
+pub const ISSUER: &str = "mcp-auth-server";
+/// `aud` of every token that we sign.
+pub const AUDIENCE: &str = "mcp-registry";
+
+/// The claims of an access token (RFC 7519 section 4, RFC 9068 section 2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who signed it: [`ISSUER`].
+    pub iss: String,
+    /// For whom: [`AUDIENCE`].
+    pub aud: String,
+    /// Whose it is.
+    pub sub: String,
+    /// The same name, where clients look for it.
+    pub preferred_username: String,
+    /// Groups at the time of signing.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Scopes, separated by spaces.
+    pub scope: String,
+    /// Always `access`.
+    pub token_use: String,
+    /// How the person who asked for it had signed in.
+    pub auth_method: String,
+    /// The client: `user-generated` for vended tokens.
+    pub client_id: String,
+    /// The token's own id (RFC 7519 section 4.1.7).
+    pub jti: String,
+    /// Signed at, seconds since 1970.
+    pub iat: i64,
+    /// Not before, seconds since 1970.
+    pub nbf: i64,
+    /// Ends at, seconds since 1970.
+    pub exp: i64,
+    /// What its owner wrote about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
+}
+
+/// How long a token may live: 1 to 24 whole hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime(u8);
+
+impl Lifetime {
+    /// `hours`, if it is 1 to 24.
+    pub fn from_hours(hours: i64) -> Result<Self, &'static str> {
+        match u8::try_from(hours) {
+            Ok(hours @ 1..=24) => Ok(Self(hours)),
+            _ => Err("expires_in_hours must be an integer between 1 and 24"),
+        }
+    }
+
+    /// As a length of time.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(u64::from(self.0) * 3600)
+    }
+}
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self(8)
+    }
+}

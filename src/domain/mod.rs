@@ -1,0 +1,51 @@
+//! Words and decisions: what a server, a caller and a right are.
+//!
+//! **Invariant:** nothing here waits or reads the world; it can be tested by calling a function.
+
+pub mod access;
+pub mod audit;
+pub mod claims;
+pub mod draft;
+pub mod identity;
+pub mod path;
+pub mod policy;
+pub mod secret;
+pub mod server;
+pub mod upstream;
+
+/// What a failure means, without a transport. Only `web::problem` knows statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request itself is wrong; saying it again will not help.
+    Invalid,
+    /// Nobody known is asking.
+    Unauthenticated,
+    /// Somebody known is asking for what they may not have.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// It clashes with what is there.
+    Conflict,
+    /// Too often; wait this many seconds.
+    TooMany(u64),
+    /// Something that is needed is away; trying again may help.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+}
+
+/// One fault of one field of a request, in words for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FieldFault {
+    /// The field's name as the caller wrote it.
+    pub field: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl FieldFault {
+    /// A fault of `field`.
+    pub fn new(field: &str, message: impl std::fmt::Display) -> Self {
+        Self { field: field.to_owned(), message: message.to_string() }
+    }
+}

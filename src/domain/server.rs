@@ -1,0 +1,104 @@
+//! A registered MCP server: the record (contract, section 6.2), and how it comes to be.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::path::ServerPath;
+use super::upstream::UpstreamUrl;
+use crate::clock::Timestamp;
+
+/// How often the register has changed. Whoever has seen this number has seen everything up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Revision(pub i64);
+
+/// What a person says about a server: the part of the record that registering and editing write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Display name.
+    #[serde(rename = "server_name")]
+    pub name: String,
+    /// What it is for, in its owner's words.
+    pub description: String,
+    /// Where it really is.
+    pub proxy_pass_url: UpstreamUrl,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// How many tools its owner says it has.
+    pub num_tools: i64,
+    /// Its owner's rating.
+    pub num_stars: i64,
+    /// Whether it is written in Python.
+    pub is_python: bool,
+    /// Its licence; `N/A` when unknown.
+    pub license: String,
+    /// Free fields for organisation, compliance and integration.
+    pub metadata: Map<String, Value>,
+    /// The MCP endpoint, when it is not the address with `/mcp` behind it.
+    pub mcp_endpoint: Option<UpstreamUrl>,
+    /// The legacy SSE endpoint, when it is not the address with `/sse` behind it.
+    pub sse_endpoint: Option<UpstreamUrl>,
+    /// Whether `/mcp` or `/sse` is appended to an address that does not end in it.
+    pub append_mcp_path: bool,
+    /// Which transports its owner says it speaks.
+    pub supported_transports: Vec<String>,
+}
+
+/// A server to be registered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewServer {
+    /// Where it will stand on the gateway.
+    pub path: ServerPath,
+    /// The rest.
+    pub profile: Profile,
+    /// What the registering administrator said about trust, if anything.
+    pub trusted: Option<bool>,
+}
+
+/// A registered server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Where it stands on the gateway; its identity.
+    pub path: ServerPath,
+    /// What its owner says about it.
+    pub profile: Profile,
+    /// Whether calls reach it.
+    pub enabled: bool,
+    /// Whether an administrator trusts its bytes to go through nginx unread (gateway document, section 3).
+    pub trusted: bool,
+    /// Who registered it.
+    pub registered_by: String,
+    /// When.
+    pub registered_at: Timestamp,
+    /// When the record last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Whether calls can reach a server now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// They can.
+    Live,
+    /// Not yet, and why.
+    Pending(String),
+    /// It is switched off.
+    Disabled,
+}
+
+impl Standing {
+    /// `live`, `pending` or `disabled`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Pending(_) => "pending",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Why it is pending.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Pending(reason) => Some(reason),
+            Self::Live | Self::Disabled => None,
+        }
+    }
+}

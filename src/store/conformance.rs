@@ -1,0 +1,135 @@
+//! What every backend owes, run against each one.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::audit::Deed;
+use crate::domain::draft::{Description, Draft};
+use crate::domain::secret::Secret;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix(1_800_000_000 + second)
+}
+
+fn event(deed: Deed, target: &str) -> Event {
+    Event { at: at(5), actor: "ada".to_owned(), deed, target: target.to_owned() }
+}
+
+fn server(path: &str) -> Server {
+    let fields = [("name", "Time"), ("path", path), ("proxy_pass_url", "http://127.0.0.1:9/")];
+    let draft = Draft::from_pairs(fields.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec());
+    let new = draft.new_server(Description::Optional).unwrap();
+    Server {
+        path: new.path,
+        profile: new.profile,
+        enabled: true,
+        trusted: true,
+        registered_by: "ada".to_owned(),
+        registered_at: at(0),
+        updated_at: at(0),
+    }
+}
+
+async fn register(store: &dyn Store, path: &str) -> Result<Revision, Error> {
+    store.insert_server(server(path), event(Deed::ServerRegistered, path)).await
+}
+
+/// Everything, on an empty store.
+pub(super) async fn all(store: &dyn Store) {
+    servers_come_change_and_go(store).await;
+    clashing_paths_are_taken(store).await;
+    sessions_end(store).await;
+    store.put_fact("k", "1".to_owned()).await.unwrap();
+    store.put_fact("k", "2".to_owned()).await.unwrap();
+    assert_eq!(store.fact("k").await.unwrap().as_deref(), Some("2"));
+    assert_eq!(store.fact("other").await.unwrap(), None);
+}
+
+async fn servers_come_change_and_go(store: &dyn Store) {
+    let mut revisions = store.revisions();
+    revisions.mark_unchanged();
+    let first = register(store, "/time").await.unwrap();
+    let second = register(store, "/weather").await.unwrap();
+    assert!(second > first && *revisions.borrow_and_update() == second);
+    let time = server("/time");
+    assert_eq!(store.server(&time.path).await.unwrap(), Some(time.clone()));
+
+    let profile = Profile { num_tools: 7, ..time.profile.clone() };
+    let change = event(Deed::ServerChanged, "/time");
+    let third = store.update_server(&time.path, profile, None, change).await.unwrap().unwrap();
+    let off = store.switch_server(&time.path, false, event(Deed::ServerDisabled, "/time")).await.unwrap();
+    assert!(off.unwrap() > third);
+    let now = store.server(&time.path).await.unwrap().unwrap();
+    assert_eq!((now.profile.num_tools, now.enabled, now.trusted, now.updated_at), (7, false, true, at(5)));
+
+    let weather = server("/weather").path;
+    let gone = store.remove_server(&weather, event(Deed::ServerRemoved, "/weather")).await.unwrap().unwrap();
+    let again = store.remove_server(&weather, event(Deed::ServerRemoved, "/weather")).await.unwrap();
+    assert_eq!(again, None);
+    let changes = store.changes_since(second).await.unwrap();
+    assert_eq!(changes.revision, gone);
+    assert_eq!(changes.changed.iter().map(|s| s.path.as_str()).collect::<Vec<_>>(), ["/time"]);
+    assert_eq!(changes.removed, [weather]);
+    assert!(store.changes_since(gone).await.unwrap().changed.is_empty());
+}
+
+async fn clashing_paths_are_taken(store: &dyn Store) {
+    register(store, "/a/b").await.unwrap();
+    for path in ["/a/b", "/A/B", "/a", "/a/b/c", "/A/b/x"] {
+        let refused = register(store, path).await;
+        assert!(matches!(&refused, Err(Error::Taken(by)) if by.as_str() == "/a/b"), "{path}: {refused:?}");
+    }
+    for path in ["/a/bc", "/ab", "/a/c", "/a/a0", "/weather"] {
+        register(store, path).await.unwrap();
+    }
+}
+
+async fn sessions_end(store: &dyn Store) {
+    let session = |from: i64, to: i64| Session {
+        username: "ada".to_owned(),
+        groups: vec!["g".to_owned()],
+        created_at: at(from),
+        expires_at: at(to),
+    };
+    store.insert_session([1; 32], session(0, 10)).await.unwrap();
+    store.insert_session([2; 32], session(0, 100)).await.unwrap();
+    assert_eq!(store.session([1; 32], at(9)).await.unwrap(), Some(session(0, 10)));
+    assert_eq!(store.session([1; 32], at(10)).await.unwrap(), None);
+    assert_eq!(store.session([3; 32], at(0)).await.unwrap(), None);
+    store.remove_session([2; 32]).await.unwrap();
+    assert_eq!(store.session([2; 32], at(1)).await.unwrap(), None);
+
+    // A new password ends every session of that person.
+    store.insert_session([4; 32], session(11, 100)).await.unwrap();
+    let hash = Secret::new("$argon2id$x".to_owned());
+    let account = Account { username: "ada".to_owned(), password_hash: hash, groups: vec!["g".to_owned()] };
+    store.put_account(account, event(Deed::PasswordReset, "ada")).await.unwrap();
+    assert_eq!(store.session([4; 32], at(12)).await.unwrap(), None);
+    let kept = store.account("ada").await.unwrap().unwrap();
+    assert_eq!((kept.password_hash.expose().as_str(), kept.groups), ("$argon2id$x", vec!["g".to_owned()]));
+    assert!(store.account("bob").await.unwrap().is_none());
+    assert_eq!(at(3).since(at(1)), Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn sqlite_keeps_what_every_backend_owes() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { file: folder.path().join("x.db") };
+    all(open(&settings).unwrap().as_ref()).await;
+    // And it is still there for the next process.
+    let again = open(&settings).unwrap();
+    assert!(again.server(&"/a/b".parse().unwrap()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { file: folder.path().join("x.db") };
+    {
+        let connection = rusqlite::Connection::open(&settings.file).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+    }
+    let before = std::fs::read(&settings.file).unwrap();
+    assert!(matches!(open(&settings), Err(Error::Newer { found: 99, .. })));
+    assert_eq!(std::fs::read(&settings.file).unwrap(), before);
+}

@@ -1,0 +1,124 @@
+//! What must outlive the process, behind one trait.
+//!
+//! **Invariants:** one method is one transaction; the store is the truth, and nginx.conf, the routes and the feed are
+//! made from it; a data folder from a newer version is refused, untouched.
+
+#[cfg(test)]
+mod conformance;
+mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::clock::Timestamp;
+use crate::domain::Kind;
+use crate::domain::audit::Event;
+use crate::domain::identity::{Account, Session};
+use crate::domain::path::ServerPath;
+use crate::domain::server::{Profile, Revision, Server};
+
+/// Where the store is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The SQLite file; made when it is not there.
+    pub file: PathBuf,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The path clashes with a registered one.
+    #[error("Server already exists: {0}")]
+    Taken(ServerPath),
+    /// The file was written by a newer version.
+    #[error("the store is of a newer version: it is at step {found}, this program knows {known}; use the newer program")]
+    Newer {
+        /// The file's step.
+        found: i64,
+        /// The newest step we know.
+        known: i64,
+    },
+    /// Anything else.
+    #[error("the store could not be used")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// What it means to a caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Taken(_) => Kind::Conflict,
+            Self::Newer { .. } => Kind::Internal,
+            Self::Backend(_) => Kind::Unavailable,
+        }
+    }
+}
+
+/// What changed in the register after some revision.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Up to and with this revision.
+    pub revision: Revision,
+    /// Servers that are new or different, as they are now.
+    pub changed: Vec<Server>,
+    /// Paths that are gone.
+    pub removed: Vec<ServerPath>,
+}
+
+/// The SHA-256 of a session id: the store never holds the id itself.
+pub type SessionKey = [u8; 32];
+
+/// Everything that is kept.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    // Servers.
+
+    /// What changed after `since`; everything there is, for the revision 0.
+    async fn changes_since(&self, since: Revision) -> Result<Changes, Error>;
+    /// One server.
+    async fn server(&self, path: &ServerPath) -> Result<Option<Server>, Error>;
+    /// Keep a new server. A path that clashes is [`Error::Taken`].
+    async fn insert_server(&self, server: Server, event: Event) -> Result<Revision, Error>;
+    /// Replace what its owner says about a server, and the trust in it when given. `None`: there is no such server.
+    async fn update_server(
+        &self,
+        path: &ServerPath,
+        profile: Profile,
+        trusted: Option<bool>,
+        event: Event,
+    ) -> Result<Option<Revision>, Error>;
+    /// Switch a server on or off. `None`: there is no such server.
+    async fn switch_server(&self, path: &ServerPath, enabled: bool, event: Event) -> Result<Option<Revision>, Error>;
+    /// Forget a server. `None`: there is no such server.
+    async fn remove_server(&self, path: &ServerPath, event: Event) -> Result<Option<Revision>, Error>;
+    /// The newest revision, and every newer one.
+    fn revisions(&self) -> watch::Receiver<Revision>;
+
+    // People.
+
+    /// A local account.
+    async fn account(&self, username: &str) -> Result<Option<Account>, Error>;
+    /// Make or replace a local account; its sessions end.
+    async fn put_account(&self, account: Account, event: Event) -> Result<(), Error>;
+    /// Keep a session, and drop those that have ended by now.
+    async fn insert_session(&self, key: SessionKey, session: Session) -> Result<(), Error>;
+    /// A session that has not ended at `now`.
+    async fn session(&self, key: SessionKey, now: Timestamp) -> Result<Option<Session>, Error>;
+    /// End a session. A second call does nothing.
+    async fn remove_session(&self, key: SessionKey) -> Result<(), Error>;
+
+    // Small facts of the daemon's own (the demo servers' ports, which demos were registered).
+
+    /// A fact.
+    async fn fact(&self, key: &'static str) -> Result<Option<String>, Error>;
+    /// Keep a fact.
+    async fn put_fact(&self, key: &'static str, value: String) -> Result<(), Error>;
+}
+
+/// Open the store; blocks on the file, so call it before anything is served.
+pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, Error> {
+    Ok(Arc::new(sqlite::Sqlite::open(&settings.file)?))
+}

@@ -1,0 +1,120 @@
+//! Connections and schema: one writer, some readers, steps by `user_version`.
+//!
+//! Every call runs on the blocking pool. The writer is a mutex, so writes queue in order and SQLite never answers
+//! `SQLITE_BUSY` to ourselves; readers see the last commit and never wait for it (WAL).
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::store::Error;
+
+/// The steps of the schema, in order. A merged one is never edited.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_register.sql")];
+
+const READERS: usize = 4;
+/// How long a write waits for another process (a command line beside the daemon, a backup).
+const BUSY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone)]
+pub(super) struct Db {
+    writer: Arc<Mutex<Connection>>,
+    readers: Arc<Vec<Mutex<Connection>>>,
+}
+
+/// Any error of the driver is the opaque rest of ours.
+pub(super) fn backend(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Backend(error.into())
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        backend(error)
+    }
+}
+
+impl Db {
+    pub(super) fn open(file: &Path) -> Result<Self, Error> {
+        let mut writer = Connection::open(file)?;
+        writer.busy_timeout(BUSY)?;
+        migrate(&mut writer)?;
+        configure(&writer)?;
+        let reader = || -> Result<_, Error> {
+            let connection = Connection::open(file)?;
+            connection.busy_timeout(BUSY)?;
+            configure(&connection)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(Mutex::new(connection))
+        };
+        let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), readers: Arc::new(readers) })
+    }
+
+    /// Run one immediate transaction on the writer; commit if `work` says Ok.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let writer = Arc::clone(&self.writer);
+        blocking(move || {
+            let mut connection = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Run one read transaction on a reader.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        blocking(move || {
+            let free = readers.iter().find_map(|reader| reader.try_lock().ok());
+            let mut connection = match (free, readers.first()) {
+                (Some(connection), _) => connection,
+                (None, Some(first)) => first.lock().unwrap_or_else(PoisonError::into_inner),
+                (None, None) => return Err(backend("no reader")),
+            };
+            let tx = connection.transaction()?;
+            work(&tx)
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(backend)?
+}
+
+fn configure(connection: &Connection) -> Result<(), Error> {
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // FULL: a change that was acknowledged survives a power cut, not only a crash of ours.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let known = i64::try_from(MIGRATIONS.len()).map_err(backend)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known {
+        return Err(Error::Newer { found, known });
+    }
+    // Only now: switching to WAL writes to the file, and a newer one must stay as it is.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let done = usize::try_from(found).map_err(backend)?;
+    for (step, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", i64::try_from(step + 1).map_err(backend)?)?;
+        tx.commit()?;
+    }
+    Ok(())
+}

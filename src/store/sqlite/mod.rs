@@ -1,0 +1,145 @@
+//! SQLite: the store of one machine.
+
+mod accounts;
+mod db;
+mod servers;
+mod sessions;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, Transaction};
+use tokio::sync::watch;
+
+use self::db::Db;
+use super::{Changes, Error, SessionKey, Store};
+use crate::clock::Timestamp;
+use crate::domain::audit::Event;
+use crate::domain::identity::{Account, Session};
+use crate::domain::path::ServerPath;
+use crate::domain::server::{Profile, Revision, Server};
+
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    db: Db,
+    revisions: watch::Sender<Revision>,
+}
+
+impl Sqlite {
+    pub(super) fn open(file: &Path) -> Result<Self, Error> {
+        let db = Db::open(file)?;
+        // The first reader of `changes_since` learns the true number; 1 means "look".
+        let (revisions, _) = watch::channel(Revision(1));
+        Ok(Self { db, revisions })
+    }
+
+    fn announce(&self, revision: Revision) {
+        self.revisions.send_if_modified(|newest| {
+            let newer = revision > *newest;
+            *newest = revision.max(*newest);
+            newer
+        });
+    }
+
+    async fn change<F>(&self, work: F) -> Result<Option<Revision>, Error>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<Option<Revision>, Error> + Send + 'static,
+    {
+        let revision = self.db.write(work).await?;
+        if let Some(revision) = revision {
+            self.announce(revision);
+        }
+        Ok(revision)
+    }
+}
+
+/// Groups are a list in one column: they are never searched for.
+fn groups_from(text: &str) -> Result<Vec<String>, Error> {
+    serde_json::from_str(text).map_err(db::backend)
+}
+
+fn groups_text(groups: &[String]) -> Result<String, Error> {
+    serde_json::to_string(groups).map_err(db::backend)
+}
+
+fn insert_event(tx: &Transaction<'_>, event: &Event) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO audit_events (at, actor, deed, target) VALUES (?1, ?2, ?3, ?4)",
+        (event.at.unix(), &event.actor, event.deed.as_str(), &event.target),
+    )?;
+    Ok(())
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn changes_since(&self, since: Revision) -> Result<Changes, Error> {
+        self.db.read(move |tx| servers::changes_since(tx, since)).await
+    }
+
+    async fn server(&self, path: &ServerPath) -> Result<Option<Server>, Error> {
+        let path = path.clone();
+        self.db.read(move |tx| servers::find(tx, &path)).await
+    }
+
+    async fn insert_server(&self, server: Server, event: Event) -> Result<Revision, Error> {
+        let revision = self.db.write(move |tx| servers::insert(tx, &server, &event)).await?;
+        self.announce(revision);
+        Ok(revision)
+    }
+
+    async fn update_server(
+        &self,
+        path: &ServerPath,
+        profile: Profile,
+        trusted: Option<bool>,
+        event: Event,
+    ) -> Result<Option<Revision>, Error> {
+        let path = path.clone();
+        self.change(move |tx| servers::update(tx, &path, &profile, trusted, &event)).await
+    }
+
+    async fn switch_server(&self, path: &ServerPath, enabled: bool, event: Event) -> Result<Option<Revision>, Error> {
+        let path = path.clone();
+        self.change(move |tx| servers::switch(tx, &path, enabled, &event)).await
+    }
+
+    async fn remove_server(&self, path: &ServerPath, event: Event) -> Result<Option<Revision>, Error> {
+        let path = path.clone();
+        self.change(move |tx| servers::remove(tx, &path, &event)).await
+    }
+
+    fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revisions.subscribe()
+    }
+
+    async fn account(&self, username: &str) -> Result<Option<Account>, Error> {
+        let username = username.to_owned();
+        self.db.read(move |tx| accounts::find(tx, &username)).await
+    }
+
+    async fn put_account(&self, account: Account, event: Event) -> Result<(), Error> {
+        self.db.write(move |tx| accounts::put(tx, &account, &event)).await
+    }
+
+    async fn insert_session(&self, key: SessionKey, session: Session) -> Result<(), Error> {
+        self.db.write(move |tx| sessions::insert(tx, key, &session)).await
+    }
+
+    async fn session(&self, key: SessionKey, now: Timestamp) -> Result<Option<Session>, Error> {
+        self.db.read(move |tx| sessions::find(tx, key, now)).await
+    }
+
+    async fn remove_session(&self, key: SessionKey) -> Result<(), Error> {
+        self.db.write(move |tx| sessions::remove(tx, key)).await
+    }
+
+    async fn fact(&self, key: &'static str) -> Result<Option<String>, Error> {
+        let sql = "SELECT value FROM facts WHERE key = ?1";
+        self.db.read(move |tx| Ok(tx.query_row(sql, [key], |row| row.get(0)).optional()?)).await
+    }
+
+    async fn put_fact(&self, key: &'static str, value: String) -> Result<(), Error> {
+        let sql = "INSERT INTO facts (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+        self.db.write(move |tx| Ok(tx.execute(sql, (key, value)).map(drop)?)).await
+    }
+}
