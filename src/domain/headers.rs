@@ -1,0 +1,112 @@
+//! The header names that daemon and nginx use between themselves, and those that say to an upstream who is asking.
+//!
+//! One list for the template, the gate and the tests: a name that is missing from a list is a hole.
+//!
+//! **Invariant:** identity headers from outside never reach an upstream; the template clears the exact spelling, the
+//! gate refuses the others ([`is_disguised`]), because CGI and WSGI upstreams read `X_User` as `X-User`.
+
+/// A permit's headers, each with the nginx variable that takes it.
+pub const PERMIT: &[(&str, &str)] = &[
+    ("backend", "x-backend"),
+    ("up_scheme", "x-scheme"),
+    ("authority", "x-authority"),
+    ("tls_name", "x-tls-name"),
+    ("rest", "x-rest"),
+    ("mount", "x-mount"),
+    ("pass_authorization", "x-pass-authorization"),
+    ("who_user", "x-user"),
+    ("who_username", "x-username"),
+    ("who_client", "x-client-id"),
+    ("who_scopes", "x-scopes"),
+    ("who_method", "x-auth-method"),
+    ("server_word", "x-server-name"),
+    ("tool_word", "x-tool-name"),
+    ("mcp_method", "x-mcp-method"),
+    ("mcp_name", "x-mcp-name"),
+];
+
+/// What an upstream learns (contract, section 4.4), and the variable that holds it. Empty ones are not sent.
+pub const IDENTITY: &[(&str, &str)] = &[
+    ("X-User", "who_user"),
+    ("X-Username", "who_username"),
+    ("X-Client-Id", "who_client"),
+    ("X-Client-Id-Auth", "who_client"),
+    ("X-Scopes", "who_scopes"),
+    ("X-Auth-Method", "who_method"),
+    ("X-Server-Name", "server_word"),
+    ("X-Tool-Name", "tool_word"),
+    ("Mcp-Method", "mcp_method"),
+    ("Mcp-Name", "mcp_name"),
+];
+
+/// Never sent upstream, whatever the client wrote.
+pub const CLEARED: &[&str] = &[
+    "X-Authorization", "Cookie", "X-Groups", "X-Internal-Token", "X-Internal-Token-Registry", "X-Gate-Door",
+    "X-Gate-For", "X-Gate-Uri", "X-Gate-Request-Uri", "X-Gate-Method", "X-Gate-Client", "X-Gate-Request-Id",
+    "X-Gate-Text", "X-Backend", "X-Scheme", "X-Authority", "X-Tls-Name", "X-Rest", "X-Mount",
+    "X-Pass-Authorization", "X-Mcp-Method", "X-Mcp-Name", "X-Body", "Proxy", "Forwarded", "X-Forwarded-Host",
+    "X-Forwarded-Port", "X-Forwarded-Server", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Upgrade",
+];
+
+/// Further names that only their exact spelling may stand for.
+const EXACT: &[&str] = &[
+    "authorization", "host", "content-length", "transfer-encoding", "content-type", "content-encoding", "connection",
+    "mcp-session-id", "mcp-protocol-version", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-original-url",
+];
+
+/// Never passed back from an upstream: what nginx would obey, what the daemon says to nginx, and what a browser would
+/// take as ours (gateway document, section 3).
+pub const HIDDEN: &[&str] = &[
+    "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset", "Set-Cookie",
+    "Clear-Site-Data", "Service-Worker-Allowed", "Location", "Refresh", "Server", "X-Powered-By", "Alt-Svc",
+    "Strict-Transport-Security", "Content-Security-Policy", "X-Content-Type-Options", "X-Gate-Status", "X-Backend", "X-Scheme",
+    "X-Authority", "X-Tls-Name", "X-Rest", "X-Mount", "X-Pass-Authorization", "X-User", "X-Username", "X-Client-Id",
+    "X-Scopes", "X-Auth-Method", "X-Server-Name", "X-Tool-Name", "X-Mcp-Method", "X-Mcp-Name",
+    "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
+    "Access-Control-Allow-Methods", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
+];
+
+/// What a carried answer may bring along; everything else stays behind, because nginx obeys what the daemon says.
+pub const CARRIED_BACK: &[&str] = &[
+    "content-type", "mcp-session-id", "mcp-protocol-version", "cache-control", "retry-after", "www-authenticate",
+    "last-event-id", "mcp-method", "mcp-name", "allow", "etag", "last-modified", "vary",
+];
+
+/// Whether a client's header (in lower case) only looks different from one of ours: `x_user`, `x_gate_uri`.
+pub fn is_disguised(name: &str) -> bool {
+    if !name.contains('_') {
+        return false;
+    }
+    let folded = name.replace('_', "-");
+    let ours = |known: &&str| known.eq_ignore_ascii_case(&folded);
+    CLEARED.iter().any(|known| ours(&known))
+        || EXACT.iter().any(|known| ours(&known))
+        || IDENTITY.iter().any(|(known, _)| ours(&known))
+        || folded.starts_with("x-gate-")
+        || (folded.starts_with("mcp-") && !name.starts_with("mcp-param-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_disguises_are_refused() {
+        for name in ["x_user", "x-auth_method", "x_authorization", "mcp_name", "content_length", "x_gate_new", "mcp_param-x"] {
+            assert!(is_disguised(name), "{name}");
+        }
+        for name in ["x-user", "mcp-param-a_b", "x_trace_id", "accept", "mcp-param-x"] {
+            assert!(!is_disguised(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_permit_header_is_hidden_and_every_identity_variable_is_set() {
+        for (_, header) in PERMIT {
+            assert!(HIDDEN.iter().any(|hidden| hidden.eq_ignore_ascii_case(header)), "{header} is not hidden");
+        }
+        for (_, variable) in IDENTITY {
+            assert!(PERMIT.iter().any(|(known, _)| known == variable), "{variable} is never set");
+        }
+    }
+}
