@@ -1,5 +1,9 @@
-//! Gatehouse: the gateway and registry for MCP servers. The house at the gate keeps the register.
+//! Gatehouse
 pub mod clock;
 pub mod domain;
 pub mod mcp;
+pub mod nginx;
 pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod watch;

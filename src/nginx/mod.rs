@@ -1,0 +1,173 @@
+//! The nginx beside us: what it should serve, and whether it does.
+//!
+//! A reload succeeds as soon as a signal is sent, so no exit code says anything about the new configuration (`nginx
+//! -t` does not see a listen address that is taken). Each rendered file answers the hash of its own text;
+//! [`Nginx::apply`] believes only that answer.
+//!
+//! **Invariant:** nginx always runs the last configuration it accepted; a refused one changes nothing on disk.
+
+mod files;
+mod group;
+mod probe;
+mod process;
+mod render;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use render::{Block, Text};
+
+use self::files::Files;
+use self::process::Master;
+use self::render::Renderer;
+
+/// What nginx must be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program.
+    pub program: PathBuf,
+    /// Its own folder: `nginx.conf` and temporary files.
+    pub folder: PathBuf,
+    /// Sockets and the record of its process group.
+    pub run: PathBuf,
+    /// Its error log.
+    pub logs: PathBuf,
+    /// TCP addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Where the daemon answers the gate's questions.
+    pub gate_socket: PathBuf,
+    /// Where the daemon serves pages and API.
+    pub web_socket: PathBuf,
+    /// Templates that replace the compiled-in ones, file by file.
+    pub templates: Option<PathBuf>,
+    /// First path segments that belong to the registry.
+    pub reserved: &'static [&'static str],
+    /// `worker_processes`; none means one for each core.
+    pub workers: Option<u16>,
+    /// The largest request body in bytes.
+    pub max_body_bytes: u64,
+    /// How long an upstream or the daemon may be silent.
+    pub read_timeout: Duration,
+    /// How long old workers may finish their streams.
+    pub worker_shutdown: Duration,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// `http` or `https`: how the public reaches us.
+    pub public_scheme: &'static str,
+    /// The certificate authorities for https upstreams; without one they are carried.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why nginx does not run what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The template does not render.
+    #[error("the nginx template does not render: {0}")]
+    Template(String),
+    /// `nginx -t` refused the text.
+    #[error("nginx refused the configuration: {words}")]
+    Refused {
+        /// What nginx said.
+        words: String,
+        /// The line of our file that it named.
+        line: Option<usize>,
+    },
+    /// It was accepted, but nginx does not answer its hash.
+    #[error("nginx did not take the new configuration: {0}")]
+    NotTaken(String),
+    /// A file or process could not be handled.
+    #[error("{doing}")]
+    System {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    fn system(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::System { doing, source }
+    }
+}
+
+/// The nginx of this data folder.
+#[derive(Debug, Clone)]
+pub struct Nginx(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    files: Files,
+    master: Master,
+}
+
+impl Nginx {
+    /// Prepare the folders and clear what an unclean end left behind. Nothing runs yet.
+    pub async fn new(settings: Settings) -> Result<Self, Error> {
+        let files = Files::new(&settings.folder)?;
+        let master = Master::new(&settings);
+        group::end_old(&settings).await?;
+        Ok(Self(Arc::new(Inner { settings, files, master })))
+    }
+
+    /// Render a text with these upstream blocks, from the templates as they are on disk now.
+    pub fn render(&self, blocks: &[Block]) -> Result<Text, Error> {
+        render(&self.0.settings, blocks)
+    }
+
+    /// Make nginx run this text, and return only when it answers its hash. On failure what ran before runs again.
+    pub async fn apply(&self, text: &Text) -> Result<(), Error> {
+        let Inner { settings, files, master } = self.0.as_ref();
+        files.write_next(&text.body)?;
+        if let Err(refused) = process::test(settings, &files.next()).await {
+            files.drop_next();
+            return Err(refused);
+        }
+        files.swap_in()?;
+        let mark = process::log_end(settings);
+        master.wake()?;
+        if probe::until_steady(&settings.run, &text.hash).await {
+            return Ok(());
+        }
+        let words = process::log_since(settings, mark);
+        files.put_back()?;
+        master.wake()?;
+        Err(Error::NotTaken(words))
+    }
+
+    /// The text on disk from an earlier run, if there is one.
+    pub fn text_on_disk(&self) -> Option<String> {
+        self.0.files.current()
+    }
+
+    /// Run the master process, start it again when it dies, end it in order when cancelled.
+    pub async fn supervise(&self, stop: CancellationToken) {
+        process::supervise(&self.0.settings, &self.0.master, stop).await;
+    }
+
+    /// How many workers of earlier texts still finish their streams.
+    pub fn draining(&self) -> usize {
+        self.0.master.pid().map_or(0, group::draining)
+    }
+}
+
+/// Render a text without a running nginx, as `gatehouse check` does.
+pub fn render(settings: &Settings, blocks: &[Block]) -> Result<Text, Error> {
+    Renderer::load(settings.templates.as_deref())?.render(settings, blocks)
+}
+
+/// Ask `nginx -t` about a text in a folder of its own.
+pub async fn test(settings: &Settings, text: &Text) -> Result<(), Error> {
+    let files = Files::new(&settings.folder)?;
+    files.write_next(&text.body)?;
+    let tested = process::test(settings, &files.next()).await;
+    files.drop_next();
+    tested
+}
