@@ -188,6 +188,7 @@ root: [{server: '*', methods: [all], tools: ['*']}]
             groups: Vec::new(),
             scopes: scopes.iter().map(|&s| s.to_owned()).collect(),
             method: AuthMethod::SelfSigned,
+            until: crate::clock::Timestamp::from_unix(0),
         }
     }
 

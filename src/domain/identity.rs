@@ -39,6 +39,8 @@ pub struct Identity {
     pub scopes: BTreeSet<String>,
     /// How they proved it.
     pub method: AuthMethod,
+    /// When the proof ends.
+    pub until: Timestamp,
 }
 
 impl Identity {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::clock::Timestamp;
@@ -70,6 +71,11 @@ pub struct Changes {
 
 /// The SHA-256 of a session id: the store never holds the id itself.
 pub type SessionKey = [u8; 32];
+
+/// What the store knows a session by.
+pub fn session_key(id: &str) -> SessionKey {
+    Sha256::digest(id.as_bytes()).into()
+}
 
 /// Everything that is kept.
 #[async_trait]

@@ -1,0 +1,210 @@
+//! Who is asking: which credential decides, and what it says (gateway document, section 2, "Order of tokens").
+//!
+//! **Invariants:** something bad presented is refused, not skipped; a signed token costs no SQL; when the store cannot
+//! be asked, nobody passes; no credential is ever logged.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+use tokio::sync::watch;
+
+use crate::clock::{Clock, Timestamp};
+use crate::domain::Kind;
+use crate::domain::access::Rights;
+use crate::domain::claims::Claims;
+use crate::domain::identity::{AuthMethod, Identity, Session};
+use crate::store::{self, SessionKey, Store};
+use crate::token::{self, Issuer};
+
+/// The cookie of a browser session.
+pub const SESSION_COOKIE: &str = "mcp_gateway_session";
+
+/// How long a session is believed without asking the store; ending one takes effect at once all the same.
+const SESSION_MEMORY: Duration = Duration::from_secs(5);
+const SESSIONS_REMEMBERED: usize = 10_000;
+
+/// Why nobody is known.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was presented.
+    #[error("a token or a session is needed")]
+    Nobody,
+    /// What was presented is not valid; the reason is for the log alone.
+    #[error("the token or session is not valid")]
+    Bad(&'static str),
+    /// The store could not be asked.
+    #[error("sessions cannot be checked now")]
+    Away(#[source] store::Error),
+}
+
+impl Error {
+    /// What it means to a caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Nobody | Self::Bad(_) => Kind::Unauthenticated,
+            Self::Away(_) => Kind::Unavailable,
+        }
+    }
+}
+
+/// Somebody known, and how.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub identity: Arc<Identity>,
+    /// Whether a cookie proved it, so that a change needs proof of its origin.
+    pub by_cookie: bool,
+    /// Whether `Authorization` is the upstream's and goes on.
+    pub pass_authorization: bool,
+}
+
+/// Tells who is asking.
+#[derive(Debug, Clone)]
+pub struct Callers {
+    issuer: Issuer,
+    store: Arc<dyn Store>,
+    rights: watch::Receiver<Arc<Rights>>,
+    clock: Arc<dyn Clock>,
+    remembered: Arc<Mutex<HashMap<SessionKey, (Timestamp, Session)>>>,
+}
+
+impl Callers {
+    /// Over a key set, a store and the present policy.
+    pub fn new(
+        issuer: Issuer,
+        store: Arc<dyn Store>,
+        rights: watch::Receiver<Arc<Rights>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { issuer, store, rights, clock, remembered: Arc::default() }
+    }
+
+    /// Who sent these headers.
+    pub async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        let named = single(headers, "x-authorization")?;
+        let authorization = single(headers, AUTHORIZATION.as_str())?;
+        if let Some(value) = named {
+            let identity = self.token(bearer(value).ok_or(Error::Bad("no bearer scheme"))?).map_err(refusal)?;
+            // A second key of our own house is not the upstream's business.
+            let pass_authorization = authorization.is_some_and(|value| self.is_foreign(value));
+            return Ok(Caller { identity, by_cookie: false, pass_authorization });
+        }
+        let Some(value) = authorization else {
+            return self.session(headers).await?.map(|identity| by_cookie(identity, false)).ok_or(Error::Nobody);
+        };
+        match bearer(value).map(|token| self.token(token)) {
+            Some(Ok(identity)) => Ok(Caller { identity, by_cookie: false, pass_authorization: false }),
+            Some(Err(token::Error::Foreign)) | None => {
+                let identity = self.session(headers).await?;
+                identity.map(|identity| by_cookie(identity, true)).ok_or(Error::Bad("an authorization of somebody else's"))
+            }
+            Some(Err(error)) => Err(refusal(error)),
+        }
+    }
+
+    /// Forget what is remembered of sessions: one has ended, or a password has changed.
+    pub fn forget_sessions(&self) {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn is_foreign(&self, authorization: &str) -> bool {
+        bearer(authorization).is_none_or(|token| matches!(self.issuer.verify(token), Err(token::Error::Foreign)))
+    }
+
+    fn token(&self, token: &str) -> Result<Arc<Identity>, token::Error> {
+        self.issuer.verify(token).map(|claims| Arc::new(identity_of(claims)))
+    }
+
+    /// The person of the session cookie. A cookie that leads nowhere is bad, not absent.
+    async fn session(&self, headers: &HeaderMap) -> Result<Option<Arc<Identity>>, Error> {
+        let Some(id) = session_cookie(headers)? else { return Ok(None) };
+        let key = store::session_key(id);
+        let now = self.clock.now();
+        let session = match self.remembered_session(&key, now) {
+            Some(session) => session,
+            None => self.asked_session(key, now).await?,
+        };
+        let scopes = self.rights.borrow().policy.scopes_for(&session.groups);
+        Ok(Some(Arc::new(Identity {
+            username: session.username,
+            client_id: String::new(),
+            groups: session.groups,
+            scopes,
+            method: AuthMethod::Session,
+            until: session.expires_at,
+        })))
+    }
+
+    fn remembered_session(&self, key: &SessionKey, now: Timestamp) -> Option<Session> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let (when, session) = remembered.get(key)?;
+        (now.since(*when) < SESSION_MEMORY && session.expires_at > now).then(|| session.clone())
+    }
+
+    async fn asked_session(&self, key: SessionKey, now: Timestamp) -> Result<Session, Error> {
+        let session = self.store.session(key, now).await.map_err(Error::Away)?;
+        let session = session.ok_or(Error::Bad("an unknown or ended session"))?;
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= SESSIONS_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(key, (now, session.clone()));
+        Ok(session)
+    }
+}
+
+fn by_cookie(identity: Arc<Identity>, pass_authorization: bool) -> Caller {
+    Caller { identity, by_cookie: true, pass_authorization }
+}
+
+fn refusal(error: token::Error) -> Error {
+    match error {
+        token::Error::Expired => Error::Bad("an expired token"),
+        token::Error::Foreign => Error::Bad("a token of another issuer"),
+        token::Error::Invalid | token::Error::Keys(..) => Error::Bad("a token with a wrong signature or claim"),
+    }
+}
+
+fn identity_of(claims: Claims) -> Identity {
+    Identity {
+        username: claims.sub,
+        client_id: claims.client_id,
+        groups: claims.groups,
+        scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
+        method: AuthMethod::SelfSigned,
+        until: Timestamp::from_unix(claims.exp),
+    }
+}
+
+/// A header that may come once. Two of them would let two readers believe two things.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Error::Bad("a credential header that came twice"));
+    }
+    first.map(|value| value.to_str().map_err(|_| Error::Bad("a credential header that is no text"))).transpose()
+}
+
+/// The token of `Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter, RFC 9110 section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The session id in the cookies; two of them are refused.
+pub fn session_cookie(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let mut found = None;
+    for value in headers.get_all(COOKIE) {
+        for pair in value.to_str().unwrap_or_default().split(';') {
+            let Some((SESSION_COOKIE, id)) = pair.trim().split_once('=') else { continue };
+            if found.replace(id).is_some() {
+                return Err(Error::Bad("two session cookies"));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,11 @@
+//! Use cases: what the product does, one part a file. They are strangers to one another: what two of them need is a
+//! type of `domain` on a channel that `app` ties.
+
+pub mod callers;
+pub mod gate;
+pub mod login;
+pub mod publisher;
+pub mod registry;
+pub mod relay;
+pub mod routes;
+pub mod tokens;

@@ -1,0 +1,184 @@
+//! The book: register, change, switch, remove, list.
+//!
+//! **Invariants:** what changes something takes a [`Permit`]; rights are applied before a list is cut to a page.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::domain::access::{Action, Call, Permit, Rights, decide};
+use crate::domain::audit::{Deed, Event};
+use crate::domain::identity::Identity;
+use crate::domain::path::ServerPath;
+use crate::domain::server::{NewServer, Profile, Revision, Server};
+use crate::domain::{FieldFault, Kind};
+use crate::mcp::{self, Resolver};
+use crate::store::{self, Store};
+use tokio::sync::watch;
+
+/// Why the book was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such server, or the caller may not see it.
+    #[error("Service path not registered")]
+    Unknown,
+    /// Their scopes do not allow it.
+    #[error("{0}")]
+    Denied(&'static str),
+    /// A field cannot be taken.
+    #[error("a field cannot be taken")]
+    Field(FieldFault),
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Error {
+    /// What it means to a caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Unknown => Kind::NotFound,
+            Self::Denied(_) => Kind::Forbidden,
+            Self::Field(_) => Kind::Invalid,
+            Self::Store(error) => error.kind(),
+        }
+    }
+}
+
+/// The register, for people.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    store: Arc<dyn Store>,
+    resolver: Resolver,
+    rights: watch::Receiver<Arc<Rights>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Registry {
+    /// Over a store, the present policy and the rules for addresses.
+    pub fn new(
+        store: Arc<dyn Store>,
+        resolver: Resolver,
+        rights: watch::Receiver<Arc<Rights>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, resolver, rights, clock }
+    }
+
+    /// Leave to register a server.
+    pub fn may_register(&self, who: &Identity) -> Result<Permit, Error> {
+        let call = Call::Registry { action: Action::Register, service: None };
+        let denied = Error::Denied("You do not have permission to register new services");
+        decide(who, &call, &self.rights.borrow()).map_err(|_| denied)
+    }
+
+    /// Leave to do `action` with a server, and the server. Who may not even see it learns nothing of it.
+    pub async fn may(&self, who: &Identity, action: Action, path: &ServerPath) -> Result<(Permit, Server), Error> {
+        let server = self.visible(who, path).await?;
+        let call = Call::Registry { action, service: Some((path, &server.profile.name)) };
+        let permit = decide(who, &call, &self.rights.borrow());
+        let denied = match action {
+            Action::List | Action::Register => "You do not have access to this server",
+            Action::Modify => "You do not have permission to modify this service",
+            Action::Toggle => "You do not have permission to toggle this service",
+            Action::Delete => "You do not have permission to delete this service",
+        };
+        Ok((permit.map_err(|_| Error::Denied(denied))?, server))
+    }
+
+    /// Register a server: enabled, and trusted when an administrator does not say otherwise.
+    pub async fn register(&self, permit: &Permit, new: NewServer) -> Result<(Server, Revision), Error> {
+        self.check_address(&new.profile).await?;
+        let now = self.clock.now();
+        let server = Server {
+            trusted: trust(permit, new.trusted)?.unwrap_or(permit.is_administrator()),
+            path: new.path,
+            profile: new.profile,
+            enabled: true,
+            registered_by: permit.actor().to_owned(),
+            registered_at: now,
+            updated_at: now,
+        };
+        let event = self.event(permit, Deed::ServerRegistered, &server.path);
+        let revision = self.store.insert_server(server.clone(), event).await?;
+        Ok((server, revision))
+    }
+
+    /// Replace what is said about a server.
+    pub async fn change(
+        &self,
+        permit: &Permit,
+        path: &ServerPath,
+        profile: Profile,
+        trusted: Option<bool>,
+    ) -> Result<Revision, Error> {
+        self.check_address(&profile).await?;
+        let trusted = trust(permit, trusted)?;
+        let event = self.event(permit, Deed::ServerChanged, path);
+        self.store.update_server(path, profile, trusted, event).await?.ok_or(Error::Unknown)
+    }
+
+    /// Switch a server on or off.
+    pub async fn switch(&self, permit: &Permit, path: &ServerPath, enabled: bool) -> Result<Revision, Error> {
+        let deed = if enabled { Deed::ServerEnabled } else { Deed::ServerDisabled };
+        let event = self.event(permit, deed, path);
+        self.store.switch_server(path, enabled, event).await?.ok_or(Error::Unknown)
+    }
+
+    /// Remove a server.
+    pub async fn remove(&self, permit: &Permit, path: &ServerPath) -> Result<Revision, Error> {
+        let event = self.event(permit, Deed::ServerRemoved, path);
+        self.store.remove_server(path, event).await?.ok_or(Error::Unknown)
+    }
+
+    /// Everything this person may see, by path.
+    pub async fn list(&self, who: &Identity) -> Result<Vec<Server>, Error> {
+        let mut servers = self.store.changes_since(Revision(0)).await?.changed;
+        let rights = Arc::clone(&self.rights.borrow());
+        servers.retain(|server| rights.may_see(who, &server.path, &server.profile.name));
+        Ok(servers)
+    }
+
+    /// One server, if this person may see it.
+    pub async fn visible(&self, who: &Identity, path: &ServerPath) -> Result<Server, Error> {
+        let server = self.store.server(path).await?.ok_or(Error::Unknown)?;
+        let may_see = self.rights.borrow().may_see(who, path, &server.profile.name);
+        if may_see { Ok(server) } else { Err(Error::Denied("You do not have access to this server")) }
+    }
+
+    /// The path of a server that somebody calls by its path or its display name.
+    pub async fn named(&self, who: &Identity, text: &str) -> Result<ServerPath, Error> {
+        if let Ok(path) = text.parse::<ServerPath>()
+            && self.store.server(&path).await?.is_some()
+        {
+            return Ok(path);
+        }
+        let mut same = self.list(who).await?.into_iter().filter(|server| server.profile.name == text);
+        match (same.next(), same.next()) {
+            (Some(server), None) => Ok(server.path),
+            (Some(_), Some(_)) => {
+                let message = "several servers have this name; use the path";
+                Err(Error::Field(FieldFault::new("server_name", message)))
+            }
+            (None, _) => Err(Error::Unknown),
+        }
+    }
+
+    /// A forbidden address is refused at once; a name that does not resolve yet may come to.
+    async fn check_address(&self, profile: &Profile) -> Result<(), Error> {
+        match self.resolver.addresses(profile.proxy_pass_url.origin()).await {
+            Err(mcp::Error::Forbidden(error)) => Err(Error::Field(FieldFault::new("proxy_pass_url", error))),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn event(&self, permit: &Permit, deed: Deed, path: &ServerPath) -> Event {
+        Event { at: self.clock.now(), actor: permit.actor().to_owned(), deed, target: path.as_str().to_owned() }
+    }
+}
+
+fn trust(permit: &Permit, wish: Option<bool>) -> Result<Option<bool>, Error> {
+    if wish.is_some() && !permit.is_administrator() {
+        return Err(Error::Denied("Only administrators may say whether a server is trusted"));
+    }
+    Ok(wish)
+}

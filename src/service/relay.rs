@@ -1,0 +1,144 @@
+//! The calls that we carry ourselves: to strangers, and to whatever has no block in the nginx file of this worker.
+//!
+//! **Invariant:** an answer brings along only the headers of an allow-list, because nginx obeys what the daemon says.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
+use hyper::body::Incoming;
+
+use super::gate::Order;
+use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, PERMIT};
+use crate::mcp::{self, Client, exchange};
+
+/// What the client sent, beside the order.
+#[derive(Debug)]
+pub struct Sent<'a> {
+    /// Its method.
+    pub method: Method,
+    /// Path and query as it wrote them.
+    pub written: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body; empty where there can be none.
+    pub body: Bytes,
+    /// Whence it comes.
+    pub client: Option<IpAddr>,
+}
+
+/// The beginning of an answer; its body is still coming.
+#[derive(Debug)]
+pub struct Carried {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The headers that may come along.
+    pub headers: HeaderMap,
+    /// The body, as it comes.
+    pub body: Incoming,
+}
+
+/// Carries calls.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    client: Client,
+    public_scheme: &'static str,
+}
+
+impl Relay {
+    /// Over an HTTP client; `public_scheme` is how the public reaches us.
+    pub fn new(client: Client, public_scheme: &'static str) -> Self {
+        Self { client, public_scheme }
+    }
+
+    /// Make the call and wait for the answer's head.
+    pub async fn carry(&self, order: &Order, sent: Sent<'_>) -> Result<Carried, mcp::Error> {
+        let origin = order.route.server.profile.proxy_pass_url.origin();
+        let headers = self.onward(order, &sent);
+        let call =
+            exchange::Call { origin, method: sent.method, target: order.target.clone(), headers, body: sent.body };
+        let (head, body) = self.client.send(call).await?.into_parts();
+        let back = CARRIED_BACK.iter().map(|name| HeaderName::from_static(name));
+        let mut headers = HeaderMap::new();
+        for name in back {
+            for value in head.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        let mount = order.route.server.path.as_str();
+        let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        if let Some(kept) = location.and_then(|value| kept_location(value, &origin.to_string(), mount)) {
+            headers.insert(LOCATION, kept);
+        }
+        Ok(Carried { status: head.status, headers, body })
+    }
+
+    /// The client's headers without what is not the upstream's business, and who is asking.
+    fn onward(&self, order: &Order, sent: &Sent<'_>) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(sent.headers.len() + 8);
+        let named_by_connection: Vec<String> = sent
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|name| name.trim().to_ascii_lowercase())
+            .collect();
+        let passes = order.permit.iter().any(|(name, _)| *name == "x-pass-authorization");
+        for (name, value) in sent.headers {
+            let word = name.as_str();
+            let stays = is_ours(word)
+                || is_of_the_hop(word)
+                || named_by_connection.iter().any(|named| named == word)
+                || (*name == AUTHORIZATION && !passes)
+                || (word.starts_with("mcp-param-") && !order.modern)
+                || ((word == "mcp-method" || word == "mcp-name") && !order.modern);
+            if !stays {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        for (shown, variable) in IDENTITY {
+            let permit_name = PERMIT.iter().find(|(known, _)| known == variable).map(|(_, name)| *name);
+            let value = order.permit.iter().find(|(name, _)| Some(*name) == permit_name).map(|(_, value)| value);
+            set(&mut headers, shown, value.map(String::as_str));
+        }
+        let client = sent.client.map(|client| client.to_string());
+        set(&mut headers, "x-real-ip", client.as_deref());
+        set(&mut headers, "x-forwarded-for", client.as_deref());
+        set(&mut headers, "x-forwarded-proto", Some(self.public_scheme));
+        let host = sent.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        set(&mut headers, "x-original-url", Some(&format!("{}://{host}{}", self.public_scheme, sent.written)));
+        headers
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
+    let name = HeaderName::from_bytes(name.as_bytes());
+    let value = value.filter(|value| !value.is_empty()).and_then(|value| HeaderValue::from_str(value).ok());
+    if let (Ok(name), Some(value)) = (name, value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Names that only we may set towards an upstream, or that are between nginx and us.
+fn is_ours(name: &str) -> bool {
+    let same = |known: &str| known.eq_ignore_ascii_case(name);
+    let identity = IDENTITY.iter().any(|(known, _)| same(known) && !known.starts_with("Mcp-"));
+    let forwarded = ["x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-original-url"].contains(&name);
+    identity || forwarded || CLEARED.iter().any(|known| same(known)) || PERMIT.iter().any(|(_, known)| same(known))
+}
+
+/// Headers that speak of one connection only (RFC 9110 section 7.6.1), and those that the client makes itself.
+fn is_of_the_hop(name: &str) -> bool {
+    let hop = ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"];
+    let own = ["trailer", "transfer-encoding", "upgrade", "content-length"];
+    hop.contains(&name) || own.contains(&name) || *name == HOST || *name == EXPECT
+}
+
+/// A redirect stays only with the same upstream, and then under the mount.
+fn kept_location(value: &str, origin: &str, mount: &str) -> Option<HeaderValue> {
+    let rest = value.strip_prefix(origin).unwrap_or(value);
+    let inside = rest.starts_with('/') && !rest.starts_with("//") && !rest.starts_with("/\\");
+    inside.then(|| HeaderValue::from_str(&format!("{mount}{rest}")).ok())?
+}

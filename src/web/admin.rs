@@ -1,0 +1,53 @@
+//! The admin socket: what the command line asks of a running daemon. Only the owner of the data folder can open it
+//! (0600), so whoever asks is the operator.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::state::AppState;
+use crate::domain::Kind;
+use crate::domain::access::Permit;
+use crate::domain::claims::Lifetime;
+use crate::domain::secret::Secret;
+use crate::service::tokens::Wish;
+
+/// A new password for a local account.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewPassword {
+    username: String,
+    password: Secret<String>,
+    groups: Vec<String>,
+}
+
+pub(super) async fn reset_password(
+    State(state): State<AppState>,
+    Json(wish): Json<NewPassword>,
+) -> Result<Json<Value>, Problem> {
+    let operator = Permit::of_the_operator();
+    state.login.set_password(&operator, &wish.username, wish.groups, wish.password).await?;
+    state.callers.forget_sessions();
+    Ok(Json(json!({"username": wish.username})))
+}
+
+/// A token for anybody.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct NewToken {
+    user: String,
+    groups: Vec<String>,
+    scopes: Option<Vec<String>>,
+    hours: i64,
+}
+
+pub(super) async fn create_token(
+    State(state): State<AppState>,
+    Json(wish): Json<NewToken>,
+) -> Result<Json<Value>, Problem> {
+    let lifetime = Lifetime::from_hours(wish.hours).map_err(|words| Problem::new(Kind::Invalid, words))?;
+    let scopes = wish.scopes.map(|scopes| scopes.into_iter().collect());
+    let wished = Wish { scopes, lifetime, description: None };
+    let vended = state.tokens.vend_for(&Permit::of_the_operator(), &wish.user, wish.groups, wished)?;
+    Ok(Json(json!({"access_token": vended.token.expose()})))
+}

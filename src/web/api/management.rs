@@ -1,0 +1,70 @@
+//! Servers in the words of the service management guide: `/api/management/servers`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::record::{record, row, with_standing};
+use super::servers;
+use crate::domain::Kind;
+use crate::domain::access::Action;
+use crate::domain::draft::Description;
+use crate::web::extract::change::Change;
+use crate::web::extract::path::Rest;
+use crate::web::extract::visitor::Member;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+
+/// A plain list, as the guide's loops expect it.
+pub(in crate::web) async fn list(
+    State(state): State<AppState>,
+    Member(caller): Member,
+) -> Result<Json<Vec<Map<String, Value>>>, Problem> {
+    let servers = state.registry.list(&caller.identity).await?;
+    Ok(Json(servers.iter().map(row).collect()))
+}
+
+/// Register a server.
+pub(in crate::web) async fn create(
+    State(state): State<AppState>,
+    change: Change,
+) -> Result<(StatusCode, Json<Map<String, Value>>), Problem> {
+    let (server, standing) = servers::create(&state, &change, Description::Optional).await?;
+    let mut body = with_standing(record(&server), &standing);
+    body.insert("name".to_owned(), json!(server.profile.name));
+    body.insert("enabled".to_owned(), json!(server.enabled));
+    body.insert("ignored".to_owned(), json!(change.draft.unknown()));
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// Remove a server, by its path or its name.
+pub(in crate::web) async fn remove(
+    State(state): State<AppState>,
+    Rest(name): Rest,
+    change: Change,
+) -> Result<Json<Value>, Problem> {
+    let path = state.registry.named(&change.caller.identity, &name).await?;
+    let (permit, _) = state.registry.may(&change.caller.identity, Action::Delete, &path).await?;
+    let revision = state.registry.remove(&permit, &path).await?;
+    // The answer comes when calls do not reach it any more.
+    servers::standing(&state, &path, revision).await;
+    tracing::info!(server.path = %path, identity.subject = permit.actor(), "server removed");
+    Ok(Json(json!({"message": "Service removed successfully", "path": path})))
+}
+
+/// `…/{name}/enable` and `…/{name}/disable`.
+pub(in crate::web) async fn switch(
+    State(state): State<AppState>,
+    Rest(rest): Rest,
+    change: Change,
+) -> Result<Json<Map<String, Value>>, Problem> {
+    let (name, on) = match rest.rsplit_once('/') {
+        Some((name, "enable")) => (name, true),
+        Some((name, "disable")) => (name, false),
+        _ => return Err(Problem::new(Kind::NotFound, "expected `enable` or `disable` behind the server's name")),
+    };
+    let path = state.registry.named(&change.caller.identity, name).await?;
+    let (server, standing) = servers::switch(&state, &change, &path, on).await?;
+    Ok(Json(with_standing(row(&server), &standing)))
+}

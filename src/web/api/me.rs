@@ -1,0 +1,31 @@
+//! Who am I, and what may I do (contract, section 1.1).
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::domain::access::{Action, Call, decide};
+use crate::web::extract::visitor::Member;
+use crate::web::state::AppState;
+
+/// `GET /api/auth/me`.
+pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Member) -> Json<Value> {
+    let who = &caller.identity;
+    let rights = state.rights.borrow().clone();
+    let modify = Call::Registry { action: Action::Modify, service: None };
+    let servers = rights.policy.servers(&who.scopes);
+    let permissions = rights.policy.ui_permissions(&who.scopes);
+    Json(json!({
+        "username": who.username,
+        "auth_method": who.method.as_str(),
+        "provider": "local",
+        "scopes": who.scopes,
+        "groups": who.groups,
+        "can_modify_servers": decide(who, &modify, &rights).is_ok(),
+        "is_admin": rights.is_administrator(who),
+        "accessible_services": permissions.get("list_service"),
+        "accessible_agents": permissions.get("list_agents"),
+        "ui_permissions": permissions,
+        "accessible_servers": servers,
+    }))
+}

@@ -1,0 +1,7 @@
+//! JSON, one resource a file.
+
+pub(super) mod management;
+pub(super) mod me;
+pub(super) mod record;
+pub(super) mod servers;
+pub(super) mod tokens;

@@ -1,0 +1,61 @@
+//! A server as the API shows it, under the names of each generation of clients (contract, appendix, point 2).
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::server::{Server, Standing};
+
+/// Until servers are checked, nobody knows how they are.
+pub(crate) fn health_word(server: &Server) -> &'static str {
+    if server.enabled { "unknown" } else { "disabled" }
+}
+
+/// The stored record (contract, section 6.2).
+pub(super) fn record(server: &Server) -> Map<String, Value> {
+    let profile = &server.profile;
+    let value = json!({
+        "server_name": profile.name,
+        "description": profile.description,
+        "path": server.path,
+        "proxy_pass_url": profile.proxy_pass_url,
+        "tags": profile.tags,
+        "num_tools": profile.num_tools,
+        "num_stars": profile.num_stars,
+        "is_python": profile.is_python,
+        "license": profile.license,
+        "tool_list": [],
+        "metadata": profile.metadata,
+        "is_enabled": server.enabled,
+        "transport": "auto",
+        "supported_transports": profile.supported_transports,
+        "mcp_endpoint": profile.mcp_endpoint,
+        "sse_endpoint": profile.sse_endpoint,
+        "append_mcp_path": profile.append_mcp_path,
+        "trusted": server.trusted,
+        "registered_by": server.registered_by,
+        "registered_at": server.registered_at,
+        "updated_at": server.updated_at,
+        "health_status": health_word(server),
+        "last_checked_iso": null,
+    });
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// A row of a list: the record and its other names.
+pub(super) fn row(server: &Server) -> Map<String, Value> {
+    let mut row = record(server);
+    row.remove("tool_list");
+    row.insert("name".to_owned(), json!(server.profile.name));
+    row.insert("display_name".to_owned(), json!(server.profile.name));
+    row.insert("enabled".to_owned(), json!(server.enabled));
+    row
+}
+
+/// Add whether calls reach the server, and why not.
+pub(super) fn with_standing(mut map: Map<String, Value>, standing: &Standing) -> Map<String, Value> {
+    map.insert("state".to_owned(), json!(standing.word()));
+    map.insert("reason".to_owned(), json!(standing.reason()));
+    map
+}

@@ -1,0 +1,172 @@
+//! Servers in the words of the first two generations of clients (API documentation; contract, sections 1.2 and 1.3).
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::record::{health_word, record, row, with_standing};
+use crate::domain::access::Action;
+use crate::domain::draft::Description;
+use crate::domain::path::ServerPath;
+use crate::domain::server::{Revision, Server, Standing};
+use crate::web::extract::change::Change;
+use crate::web::extract::path::{Mount, Rest};
+use crate::web::extract::visitor::Member;
+use crate::web::links;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+use crate::web::ui::server_form;
+
+/// Whether calls reach a server, once the gateway has seen `revision`.
+pub(crate) async fn standing(state: &AppState, path: &ServerPath, revision: Revision) -> Standing {
+    if !state.site.has_mounts {
+        return Standing::Pending("the gateway runs without nginx (`--nginx off`)".to_owned());
+    }
+    if state.nginx.borrow().live.is_none() {
+        return Standing::Pending("nginx does not run yet".to_owned());
+    }
+    state.routes.standing(path, revision).await
+}
+
+/// Register what a change says; the server, whether it is live, and the fields that meant nothing.
+pub(super) async fn create(
+    state: &AppState,
+    change: &Change,
+    description: Description,
+) -> Result<(Server, Standing), Problem> {
+    let permit = state.registry.may_register(&change.caller.identity)?;
+    let new = change.draft.new_server(description).map_err(Problem::fields)?;
+    let (server, revision) = state.registry.register(&permit, new).await?;
+    tracing::info!(server.path = %server.path, identity.subject = permit.actor(), "server registered");
+    let standing = standing(state, &server.path, revision).await;
+    Ok((server, standing))
+}
+
+/// `POST /register`.
+pub(in crate::web) async fn register(State(state): State<AppState>, change: Change) -> Response {
+    match create(&state, &change, Description::Required).await {
+        Ok(_) if change.from_page => Redirect::to(links::HOME).into_response(),
+        Err(problem) if change.from_page => server_form::refused(&state, &change, None, &problem),
+        Err(problem) => problem.into_response(),
+        Ok((server, standing)) => {
+            let mut service = record(&server);
+            service.insert("name".to_owned(), json!(server.profile.name));
+            let mut body = Map::new();
+            body.insert("message".to_owned(), json!("Service registered successfully"));
+            body.insert("service".to_owned(), Value::Object(service));
+            body.insert("ignored".to_owned(), json!(change.draft.unknown()));
+            (StatusCode::CREATED, Json(with_standing(body, &standing))).into_response()
+        }
+    }
+}
+
+/// `POST /toggle/{path}`: `enabled=on` switches on, its absence off.
+pub(in crate::web) async fn toggle(
+    State(state): State<AppState>,
+    Mount(path): Mount,
+    change: Change,
+) -> Result<Response, Problem> {
+    let on = change.draft.0.get("enabled");
+    let on = on.is_some_and(|value| value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text == "on" || text == "true"));
+    let (server, standing) = switch(&state, &change, &path, on).await?;
+    if change.from_page {
+        return Ok(Redirect::to(links::HOME).into_response());
+    }
+    let mut body = Map::new();
+    body.insert("message".to_owned(), json!(format!("Toggle request for {path} processed.")));
+    body.insert("service_path".to_owned(), json!(path));
+    body.insert("new_enabled_state".to_owned(), json!(on));
+    body.insert("status".to_owned(), json!(health_word(&server)));
+    body.insert("last_checked_iso".to_owned(), Value::Null);
+    body.insert("num_tools".to_owned(), json!(server.profile.num_tools));
+    Ok(Json(with_standing(body, &standing)).into_response())
+}
+
+/// Switch a server, and say whether calls reach it now.
+pub(super) async fn switch(
+    state: &AppState,
+    change: &Change,
+    path: &ServerPath,
+    on: bool,
+) -> Result<(Server, Standing), Problem> {
+    let (permit, server) = state.registry.may(&change.caller.identity, Action::Toggle, path).await?;
+    let revision = state.registry.switch(&permit, path, on).await?;
+    let standing = standing(state, path, revision).await;
+    Ok((Server { enabled: on, ..server }, standing))
+}
+
+/// `POST /edit/{path}`: what is not written stays; a browser, and whoever does not ask for JSON, goes to the list.
+pub(in crate::web) async fn edit(State(state): State<AppState>, Mount(path): Mount, change: Change) -> Response {
+    match apply_edit(&state, &path, &change).await {
+        Ok(()) => Redirect::to(links::HOME).into_response(),
+        Err(problem) if change.from_page => server_form::refused(&state, &change, Some(&path), &problem),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn apply_edit(state: &AppState, path: &ServerPath, change: &Change) -> Result<(), Problem> {
+    let (permit, server) = state.registry.may(&change.caller.identity, Action::Modify, path).await?;
+    let (profile, trusted) = change.draft.changed(&server.profile).map_err(Problem::fields)?;
+    let revision = state.registry.change(&permit, path, profile, trusted).await?;
+    // The answer comes when calls go to the new address.
+    standing(state, path, revision).await;
+    Ok(())
+}
+
+/// `GET /api/server_details/{path}` or `…/all`.
+pub(in crate::web) async fn details(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    Rest(path): Rest,
+) -> Result<Json<Value>, Problem> {
+    if path == "all" {
+        let servers = state.registry.list(&caller.identity).await?;
+        let rows = servers.iter().map(|server| (server.path.as_str().to_owned(), Value::Object(record(server))));
+        return Ok(Json(Value::Object(rows.collect())));
+    }
+    let path: ServerPath = path.parse().map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
+    let server = state.registry.visible(&caller.identity, &path).await?;
+    let standing = standing(&state, &path, Revision::default()).await;
+    Ok(Json(Value::Object(with_standing(record(&server), &standing))))
+}
+
+/// How a list is cut.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct Page {
+    query: Option<String>,
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+const MOST_ROWS: usize = 2000;
+
+/// `GET /api/servers`.
+pub(in crate::web) async fn list(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let wrong = |words: String| Problem::new(crate::domain::Kind::Invalid, words);
+    let Query(page) = page.map_err(|error| wrong(error.body_text()))?;
+    let limit = page.limit.unwrap_or(MOST_ROWS);
+    if !(1..=MOST_ROWS).contains(&limit) {
+        return Err(wrong(format!("limit: expected a whole number from 1 to {MOST_ROWS}")));
+    }
+    let offset = page.offset.unwrap_or(0);
+    let mut servers = state.registry.list(&caller.identity).await?;
+    if let Some(query) = page.query.map(|query| query.to_lowercase()).filter(|query| !query.is_empty()) {
+        servers.retain(|server| {
+            let profile = &server.profile;
+            let texts = [profile.name.as_str(), profile.description.as_str(), server.path.as_str()];
+            let texts = texts.into_iter().chain(profile.tags.iter().map(String::as_str));
+            texts.into_iter().any(|text| text.to_lowercase().contains(&query))
+        });
+    }
+    let total = servers.len();
+    let rows: Vec<_> = servers.iter().skip(offset).take(limit).map(row).collect();
+    let has_next = offset.saturating_add(rows.len()) < total;
+    Ok(Json(json!({"servers": rows, "total_count": total, "limit": limit, "offset": offset, "has_next": has_next})))
+}

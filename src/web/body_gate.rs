@@ -1,0 +1,69 @@
+//! The doors that see everything: nginx hands over the whole POST and takes back where it goes, or the answer itself.
+
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::extract::client_ip::said_by_nginx;
+use super::gate::{permit, question};
+use super::refusal::json_rpc;
+use super::state::AppState;
+use super::{pump, refusal};
+use crate::service::gate::Way;
+
+const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
+
+/// nginx bounds bodies before they come here; this bound only backs it up.
+const MOST_BODY: usize = 64 * 1024 * 1024;
+
+pub(super) async fn door(State(state): State<AppState>, request: Request) -> Response {
+    let by_pump = request.headers().get("x-gate-door").is_some_and(|door| door == "pump");
+    if by_pump {
+        return pump::open(&state, request).await;
+    }
+    let (head, body) = request.into_parts();
+    if head.method != Method::POST {
+        return json_rpc(StatusCode::METHOD_NOT_ALLOWED, 405, "This method is not allowed here", &Value::Null);
+    }
+    let Ok(body) = to_bytes(body, MOST_BODY).await else {
+        return json_rpc(StatusCode::BAD_REQUEST, -32600, "the body broke off or is too large", &Value::Null);
+    };
+    pass(&state, &head, body).await
+}
+
+/// Decide, and send the call on its way.
+pub(super) async fn pass(state: &AppState, head: &axum::http::request::Parts, body: Bytes) -> Response {
+    let seen = (head.method == Method::POST).then_some(&*body);
+    let Some(question) = question(&head.headers, &head.method, seen) else {
+        return json_rpc(StatusCode::BAD_REQUEST, -32600, "this door is for nginx", &Value::Null);
+    };
+    match state.gate.decide(&question).await {
+        Err(refused) => axum::response::IntoResponse::into_response(refused),
+        Ok(Way::Direct(headers)) => {
+            let mut response = permit(StatusCode::OK, headers);
+            response.headers_mut().insert(ACCEL, HeaderValue::from_static("@upstream"));
+            response
+        }
+        Ok(Way::Carry(order)) => {
+            let sent = crate::service::relay::Sent {
+                method: head.method.clone(),
+                written: question.written,
+                headers: &head.headers,
+                body: body.clone(),
+                client: said_by_nginx(&head.headers),
+            };
+            match state.relay.carry(&order, sent).await {
+                Ok(carried) => {
+                    let mut response = Response::new(axum::body::Body::new(carried.body));
+                    *response.status_mut() = carried.status;
+                    *response.headers_mut() = carried.headers;
+                    response
+                }
+                Err(error) => refusal::upstream(&error, order.route.server.path.as_str(), &order.id),
+            }
+        }
+    }
+}

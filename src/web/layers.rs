@@ -1,0 +1,49 @@
+//! What every answer of the registry passes through, outermost first.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use super::state::AppState;
+use crate::domain::Kind;
+
+/// Forms and records are small; traffic does not come this way.
+const MOST_BODY: usize = 1024 * 1024;
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Security headers outermost, so that a refusal has them too; the time limit inside them, so that it answers in our
+/// words; the body limit next to the handlers, which tell a caller what was too large.
+pub(super) fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
+    routes
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(middleware::from_fn(time_limit))
+        .layer(middleware::from_fn_with_state(state.clone(), security_headers))
+}
+
+async fn time_limit(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(Kind::Unavailable, "the request took too long").into_response(),
+    }
+}
+
+async fn security_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                  form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // What is shown depends on who asks.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if state.site.secure_cookie {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}

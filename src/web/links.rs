@@ -1,0 +1,70 @@
+//! Every path that we serve, as constants; templates and redirects take them from here.
+
+/// The list of servers.
+pub const HOME: &str = "/";
+/// The sign-in page and its form.
+pub const LOGIN: &str = "/login";
+/// Sign out.
+pub const LOGOUT: &str = "/logout";
+/// The registration form and call.
+pub const REGISTER: &str = "/register";
+/// Switch a server.
+pub const TOGGLE: &str = "/toggle/{*path}";
+/// The edit form and call.
+pub const EDIT: &str = "/edit/{*path}";
+/// Our stylesheet and script.
+pub const STATIC: &str = "/static/{file}";
+/// Sign in, for programs.
+pub const API_LOGIN: &str = "/api/auth/login";
+/// Sign out, for programs.
+pub const API_LOGOUT: &str = "/api/auth/logout";
+/// Who am I, and what may I do.
+pub const API_ME: &str = "/api/auth/me";
+/// Vend a token.
+pub const API_TOKENS_GENERATE: &str = "/api/tokens/generate";
+/// All servers, paged.
+pub const API_SERVERS: &str = "/api/servers";
+/// One server's record, or `all`.
+pub const API_SERVER_DETAILS: &str = "/api/server_details/{*path}";
+/// Management: list and create.
+pub const API_MANAGEMENT_SERVERS: &str = "/api/management/servers";
+/// Management: remove; with `/enable` or `/disable` behind it, switch.
+pub const API_MANAGEMENT_SERVER: &str = "/api/management/servers/{*name}";
+/// The check for people with their own nginx.
+pub const VALIDATE: &str = "/validate";
+/// The health of earlier systems.
+pub const HEALTH: &str = "/health";
+/// Whether the process lives.
+pub const HEALTHZ: &str = "/healthz";
+/// Whether it serves.
+pub const READYZ: &str = "/readyz";
+/// Our public keys.
+pub const JWKS: &str = "/.well-known/jwks.json";
+
+/// A new password for a local account.
+pub const ADMIN_PASSWORD: &str = "/admin/password";
+/// A token for anybody.
+pub const ADMIN_TOKENS: &str = "/admin/tokens";
+
+/// Every public path, for the test that holds the reserved mount paths against the router.
+pub const ALL: &[&str] = &[
+    HOME, LOGIN, LOGOUT, REGISTER, TOGGLE, EDIT, STATIC, API_LOGIN, API_LOGOUT, API_ME, API_TOKENS_GENERATE, API_SERVERS,
+    API_SERVER_DETAILS, API_MANAGEMENT_SERVERS, API_MANAGEMENT_SERVER, VALIDATE, HEALTH, HEALTHZ, READYZ, JWKS,
+];
+
+/// The sign-in page that comes back to `next`.
+pub fn login_with_next(next: &str) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    if next == HOME { LOGIN.to_owned() } else { format!("{LOGIN}?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC)) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_server_can_be_mounted_where_a_route_of_ours_begins() {
+        for link in super::ALL.iter().filter(|link| **link != super::HOME) {
+            let first = link.split('/').nth(1).unwrap();
+            assert!(crate::domain::path::is_reserved(first), "{link} is not reserved");
+        }
+    }
+}

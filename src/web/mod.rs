@@ -1,0 +1,71 @@
+//! The HTTP face: every route on one screen.
+//!
+//! Three routers for three sockets: the registry (pages and API), the gate (nginx's questions) and the admin socket
+//! (the command line of whoever owns the data folder).
+
+mod admin;
+mod api;
+mod body_gate;
+mod extract;
+mod gate;
+mod layers;
+pub mod links;
+mod login;
+mod ops;
+mod problem;
+mod pump;
+mod refusal;
+mod state;
+mod ui;
+pub mod view;
+
+use axum::Router;
+use axum::routing::{any, delete, get, post};
+
+pub use extract::client_ip::Arrival;
+pub use state::{AppState, Site};
+
+/// Pages, forms and API.
+pub fn registry(state: AppState) -> Router {
+    let routes = Router::new()
+        // Pages and forms.
+        .route(links::HOME, get(ui::servers::page))
+        .route(links::LOGIN, get(login::page).post(login::submit))
+        .route(links::LOGOUT, post(login::sign_out))
+        .route(links::REGISTER, get(ui::server_form::new_page).post(api::servers::register))
+        .route(links::TOGGLE, post(api::servers::toggle))
+        .route(links::EDIT, get(ui::server_form::edit_page).post(api::servers::edit))
+        .route(links::STATIC, get(ui::assets::file))
+        // API: who am I, tokens.
+        .route(links::API_LOGIN, post(login::api_submit))
+        .route(links::API_LOGOUT, post(login::sign_out))
+        .route(links::API_ME, get(api::me::me))
+        .route(links::API_TOKENS_GENERATE, post(api::tokens::generate))
+        // API: servers, in the words of each generation of clients.
+        .route(links::API_SERVERS, get(api::servers::list))
+        .route(links::API_SERVER_DETAILS, get(api::servers::details))
+        .route(links::API_MANAGEMENT_SERVERS, get(api::management::list).post(api::management::create))
+        .route(links::API_MANAGEMENT_SERVER, delete(api::management::remove).post(api::management::switch))
+        // Operations.
+        .route(links::VALIDATE, get(gate::validate))
+        .route(links::HEALTH, get(ops::health))
+        .route(links::HEALTHZ, get(ops::healthz))
+        .route(links::READYZ, get(ops::readyz))
+        .route(links::JWKS, get(ops::jwks))
+        .fallback(problem::no_such_page)
+        .method_not_allowed_fallback(problem::wrong_method);
+    layers::around(routes, &state).with_state(state)
+}
+
+/// What nginx asks.
+pub fn gate(state: AppState) -> Router {
+    Router::new().route("/_gate/check", get(gate::check)).fallback(any(body_gate::door)).with_state(state)
+}
+
+/// What the command line asks of a running daemon.
+pub fn admin(state: AppState) -> Router {
+    Router::new()
+        .route(links::ADMIN_PASSWORD, post(admin::reset_password))
+        .route(links::ADMIN_TOKENS, post(admin::create_token))
+        .with_state(state)
+}

@@ -1,0 +1,88 @@
+//! Refusals on mount paths: always JSON-RPC, also to browsers, because an HTML page makes MCP clients fall back to an
+//! older protocol.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::domain::Kind;
+use crate::mcp;
+use crate::service::gate::{Reason, Refusal};
+
+/// What a caller without a valid token is told (RFC 6750 section 3).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");
+const GATE_STATUS: HeaderName = HeaderName::from_static("x-gate-status");
+
+/// nginx takes the request to the pump when it reads this.
+pub(super) const TO_THE_PUMP: u16 = 419;
+
+pub(super) fn status(reason: Reason) -> StatusCode {
+    match reason {
+        Reason::Ambiguous | Reason::Message(_) => StatusCode::BAD_REQUEST,
+        Reason::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Reason::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Reason::Unknown => StatusCode::NOT_FOUND,
+        Reason::Denied => StatusCode::FORBIDDEN,
+        Reason::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Reason::Away => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A JSON-RPC error with an HTTP status. Codes of our own are the status: outside the range that JSON-RPC reserves.
+pub(super) fn json_rpc(status: StatusCode, code: i32, message: &str, id: &Value) -> Response {
+    let body = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}});
+    (status, Json(body)).into_response()
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = status(self.reason);
+        let code = match self.reason {
+            Reason::Message(code) => code,
+            Reason::Ambiguous | Reason::MediaType => -32600,
+            Reason::TooLarge | Reason::Unauthenticated | Reason::Unknown | Reason::Denied | Reason::Away => {
+                i32::from(status.as_u16())
+            }
+        };
+        let mut response = json_rpc(status, code, &self.message, &self.id);
+        if self.reason == Reason::Unauthenticated {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if self.reason == Reason::Away {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+}
+
+/// The same for `auth_request`, which lets only 2xx, 401 and 403 pass and wants no body: what is meant stands in a
+/// header. 500 says on purpose that the gate could not decide; the template words it.
+pub(super) fn for_auth_request(refusal: &Refusal) -> Response {
+    match refusal.reason {
+        Reason::Unauthenticated => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, CHALLENGE)]).into_response(),
+        Reason::Away => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Reason::Denied => StatusCode::FORBIDDEN.into_response(),
+        Reason::Unknown => denied_as(404),
+        Reason::Ambiguous | Reason::TooLarge | Reason::MediaType | Reason::Message(_) => denied_as(400),
+    }
+}
+
+pub(super) fn denied_as(status: u16) -> Response {
+    (StatusCode::FORBIDDEN, [(GATE_STATUS, HeaderValue::from(status))]).into_response()
+}
+
+/// A carried call whose upstream did not answer. It names the server, not its address.
+pub(super) fn upstream(error: &mcp::Error, mount: &str, id: &Value) -> Response {
+    let (status, words) = match error {
+        mcp::Error::Slow => (StatusCode::GATEWAY_TIMEOUT, "did not answer in time"),
+        mcp::Error::Unresolved(_) => (StatusCode::BAD_GATEWAY, "has a name that does not resolve"),
+        mcp::Error::Forbidden(_) => (StatusCode::BAD_GATEWAY, "leads to an address that may not be reached"),
+        mcp::Error::Unreachable(_) => (StatusCode::BAD_GATEWAY, "cannot be reached"),
+        mcp::Error::Unusable => (StatusCode::BAD_GATEWAY, "gave an answer that cannot be passed on"),
+    };
+    if error.kind() != Kind::Unavailable {
+        tracing::warn!(server.path = mount, error = error as &dyn std::error::Error, "an upstream was refused");
+    }
+    json_rpc(status, i32::from(status.as_u16()), &format!("The server {mount} {words}"), id)
+}

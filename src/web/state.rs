@@ -1,0 +1,57 @@
+//! One cheap handle for each use case, and what the face must know of its site.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tokio::sync::watch;
+
+use super::view::View;
+use crate::domain::access::Rights;
+use crate::service::callers::Callers;
+use crate::service::gate::Gate;
+use crate::service::login::Login;
+use crate::service::publisher;
+use crate::service::registry::Registry;
+use crate::service::relay::Relay;
+use crate::service::routes::Routes;
+use crate::service::tokens::Tokens;
+
+/// How the public sees this site.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The base of every address that we print, without a slash at its end (`REGISTRY_URL`).
+    pub public_url: String,
+    /// Whether the session cookie is for https only.
+    pub secure_cookie: bool,
+    /// Whether an nginx of ours carries the traffic; without one there are no mounts.
+    pub has_mounts: bool,
+    /// Whose forwarded addresses are believed when no nginx is in front.
+    pub trusted_proxies: Arc<Vec<ipnet::IpNet>>,
+}
+
+/// What handlers take.
+#[derive(Debug, Clone, FromRef)]
+pub struct AppState {
+    /// The book.
+    pub registry: Registry,
+    /// The table that calls are found by.
+    pub routes: Routes,
+    /// The gate.
+    pub gate: Gate,
+    /// Carried calls.
+    pub relay: Relay,
+    /// Who is asking.
+    pub callers: Callers,
+    /// Local accounts.
+    pub login: Login,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// The policy.
+    pub rights: watch::Receiver<Arc<Rights>>,
+    /// What nginx runs.
+    pub nginx: watch::Receiver<publisher::Status>,
+    /// Pages.
+    pub view: View,
+    /// The site.
+    pub site: Site,
+}

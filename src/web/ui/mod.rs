@@ -1,0 +1,5 @@
+//! Pages and forms; post, then redirect, then get.
+
+pub(super) mod assets;
+pub(super) mod server_form;
+pub(super) mod servers;

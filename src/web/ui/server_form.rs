@@ -1,0 +1,128 @@
+//! The form of a server: registering and editing.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::domain::access::Action;
+use crate::domain::path::ServerPath;
+use crate::domain::server::Server;
+use crate::web::extract::change::{Change, csrf_token};
+use crate::web::extract::path::Mount;
+use crate::web::extract::visitor::PageMember;
+use crate::web::links;
+use crate::web::problem::{Problem, status};
+use crate::web::state::AppState;
+use crate::web::view::pages::{Chrome, Fault, ServerForm};
+
+/// `GET /register`.
+pub(in crate::web) async fn new_page(
+    State(state): State<AppState>,
+    PageMember(caller): PageMember,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(error) = state.registry.may_register(&caller.identity) {
+        return Problem::from(error).into_response();
+    }
+    let chrome = Chrome { user: caller.identity.username.clone(), csrf_token: csrf_token(&headers) };
+    let is_admin = state.rights.borrow().is_administrator(&caller.identity);
+    let mut fields = Map::new();
+    fields.insert("trusted".to_owned(), json!(is_admin.to_string()));
+    state.view.page(axum::http::StatusCode::OK, &form(chrome, None, fields, Vec::new(), is_admin))
+}
+
+/// `GET /edit/{path}`.
+pub(in crate::web) async fn edit_page(
+    State(state): State<AppState>,
+    PageMember(caller): PageMember,
+    Mount(path): Mount,
+    headers: HeaderMap,
+) -> Response {
+    let (_, server) = match state.registry.may(&caller.identity, Action::Modify, &path).await {
+        Ok(found) => found,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let chrome = Chrome { user: caller.identity.username.clone(), csrf_token: csrf_token(&headers) };
+    let is_admin = state.rights.borrow().is_administrator(&caller.identity);
+    let page = form(chrome, Some(&path), written(&server), Vec::new(), is_admin);
+    state.view.page(axum::http::StatusCode::OK, &page)
+}
+
+/// The form again, with what was typed and the fault beside its field.
+pub(in crate::web) fn refused(
+    state: &AppState,
+    change: &Change,
+    path: Option<&ServerPath>,
+    problem: &Problem,
+) -> Response {
+    let mut faults: Vec<Fault> = problem
+        .faults()
+        .iter()
+        .map(|fault| Fault { field: fault.field.clone(), message: fault.message.clone() })
+        .collect();
+    if faults.is_empty() {
+        faults.push(Fault { field: String::new(), message: problem.detail().to_owned() });
+    }
+    let chrome = Chrome {
+        user: change.caller.identity.username.clone(),
+        csrf_token: change.draft.0.get("csrf_token").and_then(Value::as_str).map(str::to_owned),
+    };
+    let is_admin = state.rights.borrow().is_administrator(&change.caller.identity);
+    let (status, _) = status(problem.kind());
+    state.view.page(status, &form(chrome, path, change.draft.0.clone(), faults, is_admin))
+}
+
+fn form(
+    chrome: Chrome,
+    path: Option<&ServerPath>,
+    fields: Map<String, Value>,
+    faults: Vec<Fault>,
+    is_admin: bool,
+) -> ServerForm {
+    let text = |name: &str| match fields.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let name = if fields.contains_key("server_name") { text("server_name") } else { text("name") };
+    ServerForm {
+        chrome,
+        action: path.map_or_else(|| links::REGISTER.to_owned(), |path| format!("/edit{path}")),
+        editing: path.map(ToString::to_string),
+        name,
+        path: path.map_or_else(|| text("path"), ToString::to_string),
+        proxy_pass_url: text("proxy_pass_url"),
+        description: text("description"),
+        tags: text("tags"),
+        num_tools: text("num_tools"),
+        num_stars: text("num_stars"),
+        license: text("license"),
+        metadata: text("metadata"),
+        is_python: text("is_python") == "true",
+        trusted: text("trusted") == "true",
+        is_admin,
+        faults,
+    }
+}
+
+/// The record as form fields.
+fn written(server: &Server) -> Map<String, Value> {
+    let profile = &server.profile;
+    let metadata = if profile.metadata.is_empty() { String::new() } else {
+        serde_json::to_string_pretty(&profile.metadata).unwrap_or_default()
+    };
+    let fields = [
+        ("name", profile.name.clone()),
+        ("proxy_pass_url", profile.proxy_pass_url.to_string()),
+        ("description", profile.description.clone()),
+        ("tags", profile.tags.join(", ")),
+        ("num_tools", profile.num_tools.to_string()),
+        ("num_stars", profile.num_stars.to_string()),
+        ("license", profile.license.clone()),
+        ("metadata", metadata),
+        ("is_python", profile.is_python.to_string()),
+        ("trusted", server.trusted.to_string()),
+    ];
+    fields.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+}

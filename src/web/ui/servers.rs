@@ -1,0 +1,68 @@
+//! The list of servers.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::domain::access::{Action, Call, decide};
+use crate::domain::server::Revision;
+use crate::web::api::servers::standing;
+use crate::web::extract::change::csrf_token;
+use crate::web::extract::visitor::PageMember;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+use crate::web::view::pages::{Chrome, ServerRow, Servers};
+
+/// Looking a name up may take a moment; a page asks about so many servers, the others show what the gate knows.
+const ASKED_AT_MOST: usize = 200;
+
+/// `GET /`.
+pub(in crate::web) async fn page(
+    State(state): State<AppState>,
+    PageMember(caller): PageMember,
+    headers: HeaderMap,
+) -> Response {
+    let who = &caller.identity;
+    let servers = match state.registry.list(who).await {
+        Ok(servers) => servers,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let rights = state.rights.borrow().clone();
+    let may = |action, server: &crate::domain::server::Server| {
+        let call = Call::Registry { action, service: Some((&server.path, &server.profile.name)) };
+        decide(who, &call, &rights).is_ok()
+    };
+    let known = state.routes.table().borrow().clone();
+    let mut rows = Vec::with_capacity(servers.len());
+    for (index, server) in servers.iter().enumerate() {
+        let has_block = known.blocks.contains_key(server.profile.proxy_pass_url.origin());
+        let standing = if !server.enabled {
+            crate::domain::server::Standing::Disabled
+        } else if has_block || index >= ASKED_AT_MOST {
+            crate::domain::server::Standing::Live
+        } else {
+            standing(&state, &server.path, Revision::default()).await
+        };
+        rows.push(ServerRow {
+            name: server.profile.name.clone(),
+            path: server.path.to_string(),
+            description: server.profile.description.clone(),
+            url: format!("{}{}/mcp", state.site.public_url, server.path),
+            tags: server.profile.tags.clone(),
+            enabled: server.enabled,
+            trusted: server.trusted,
+            state: standing.word().to_owned(),
+            reason: standing.reason().map(str::to_owned),
+            may_toggle: may(Action::Toggle, server),
+            may_edit: may(Action::Modify, server),
+        });
+    }
+    let register = Call::Registry { action: Action::Register, service: None };
+    let page = Servers {
+        chrome: Chrome { user: who.username.clone(), csrf_token: csrf_token(&headers) },
+        may_register: decide(who, &register, &rights).is_ok(),
+        fault: state.nginx.borrow().fault.clone().filter(|_| rights.is_administrator(who)),
+        servers: rows,
+    };
+    state.view.page(StatusCode::OK, &page)
+}

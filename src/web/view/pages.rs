@@ -1,0 +1,202 @@
+//! A struct for each page, with samples that show its states. The file of a page has its name.
+
+use serde::Serialize;
+use tera::Tera;
+
+use super::{Error, render};
+
+/// A page: which file shows it, and in which states it is tried.
+pub trait Page: Serialize + Sized {
+    /// The template's name under `templates/`.
+    const NAME: &'static str;
+
+    /// Empty, full, refused: each state a person can see.
+    fn samples() -> Vec<Self>;
+}
+
+/// Render every page with every sample.
+pub(super) fn check(tera: &Tera) -> Result<(), Error> {
+    fn all<P: Page>(tera: &Tera) -> Result<(), Error> {
+        P::samples().iter().try_for_each(|sample| render(tera, sample).map(drop))
+    }
+    all::<Login>(tera)?;
+    all::<Servers>(tera)?;
+    all::<ServerForm>(tera)
+}
+
+/// What every page of somebody known shows around itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chrome {
+    /// Who is signed in.
+    pub user: String,
+    /// For forms; none when a token and no session shows the page.
+    pub csrf_token: Option<String>,
+}
+
+impl Chrome {
+    fn sample() -> Self {
+        Self { user: "ada".to_owned(), csrf_token: Some("0123".to_owned()) }
+    }
+}
+
+/// The sign-in page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Login {
+    /// Where to go afterwards.
+    pub next: String,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+impl Page for Login {
+    const NAME: &'static str = "pages/login.html";
+
+    fn samples() -> Vec<Self> {
+        let next = "/edit/weather".to_owned();
+        vec![
+            Self { next: next.clone(), error: None },
+            Self { next, error: Some("Invalid username or password".to_owned()) },
+        ]
+    }
+}
+
+/// The list of servers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Servers {
+    /// Around it.
+    pub chrome: Chrome,
+    /// Whether the person may register one.
+    pub may_register: bool,
+    /// Why nginx does not run the newest configuration; for administrators.
+    pub fault: Option<String>,
+    /// The servers that the person may see.
+    pub servers: Vec<ServerRow>,
+}
+
+/// A server in the list.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerRow {
+    /// Display name.
+    pub name: String,
+    /// Mount path.
+    pub path: String,
+    /// What it is for.
+    pub description: String,
+    /// What a client calls.
+    pub url: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Whether an administrator trusts it.
+    pub trusted: bool,
+    /// `live`, `pending` or `disabled`.
+    pub state: String,
+    /// Why it is pending.
+    pub reason: Option<String>,
+    /// Whether the person may switch it.
+    pub may_toggle: bool,
+    /// Whether the person may edit it.
+    pub may_edit: bool,
+}
+
+impl Page for Servers {
+    const NAME: &'static str = "pages/servers.html";
+
+    fn samples() -> Vec<Self> {
+        let row = |state: &str, reason: Option<&str>| ServerRow {
+            name: "Weather".to_owned(),
+            path: "/weather".to_owned(),
+            description: "Forecasts".to_owned(),
+            url: "http://127.0.0.1:8080/weather/mcp".to_owned(),
+            tags: vec!["forecast".to_owned()],
+            enabled: state != "disabled",
+            trusted: state == "live",
+            state: state.to_owned(),
+            reason: reason.map(str::to_owned),
+            may_toggle: state == "live",
+            may_edit: state == "live",
+        };
+        let rows = vec![row("live", None), row("pending", Some("the name does not resolve")), row("disabled", None)];
+        let empty = Self { chrome: Chrome::sample(), may_register: true, fault: None, servers: Vec::new() };
+        let nobody = Self { chrome: Chrome { csrf_token: None, ..Chrome::sample() }, may_register: false, ..empty.clone() };
+        let full = Self { fault: Some("a port is taken".to_owned()), servers: rows, ..empty.clone() };
+        vec![empty, nobody, full]
+    }
+}
+
+/// A fault beside its field; without a field it is the whole form's.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fault {
+    /// The field's name.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The form of a server.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerForm {
+    /// Around it.
+    pub chrome: Chrome,
+    /// Where it is sent.
+    pub action: String,
+    /// The server that is edited; none when a new one is registered.
+    pub editing: Option<String>,
+    /// Display name.
+    pub name: String,
+    /// Mount path.
+    pub path: String,
+    /// The upstream's address.
+    pub proxy_pass_url: String,
+    /// What it is for.
+    pub description: String,
+    /// Tags with commas.
+    pub tags: String,
+    /// How many tools.
+    pub num_tools: String,
+    /// Stars.
+    pub num_stars: String,
+    /// Licence.
+    pub license: String,
+    /// A JSON object.
+    pub metadata: String,
+    /// Whether it is written in Python.
+    pub is_python: bool,
+    /// Whether it is trusted.
+    pub trusted: bool,
+    /// Whether the person may say so.
+    pub is_admin: bool,
+    /// What was wrong with what was typed.
+    pub faults: Vec<Fault>,
+}
+
+impl Page for ServerForm {
+    const NAME: &'static str = "pages/server_form.html";
+
+    fn samples() -> Vec<Self> {
+        let new = Self {
+            chrome: Chrome::sample(),
+            action: "/register".to_owned(),
+            editing: None,
+            name: String::new(),
+            path: String::new(),
+            proxy_pass_url: String::new(),
+            description: String::new(),
+            tags: String::new(),
+            num_tools: String::new(),
+            num_stars: String::new(),
+            license: String::new(),
+            metadata: String::new(),
+            is_python: false,
+            trusted: true,
+            is_admin: true,
+            faults: Vec::new(),
+        };
+        let fault = |field: &str| Fault { field: field.to_owned(), message: "it is required".to_owned() };
+        let fields = ["", "name", "path", "proxy_pass_url", "description", "tags", "num_tools", "license", "metadata"];
+        let refused = Self { faults: fields.map(fault).to_vec(), is_admin: false, ..new.clone() };
+        let editing = Self { editing: Some("/weather".to_owned()), action: "/edit/weather".to_owned(), ..new.clone() };
+        vec![new, refused, editing]
+    }
+}
