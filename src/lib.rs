@@ -1,5 +1,9 @@
 //! Gatehouse
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod mcp;
 pub mod nginx;

@@ -67,6 +67,13 @@ pub(super) async fn end(group: u32) {
     }
 }
 
+/// End every process of the group now.
+pub(super) fn kill(group: u32) {
+    for pid in members(group) {
+        kill_process(pid, Signal::KILL).ok();
+    }
+}
+
 /// nginx processes of the group that have not ended.
 fn members(group: u32) -> Vec<Pid> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };

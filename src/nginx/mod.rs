@@ -152,6 +152,18 @@ impl Nginx {
         process::supervise(&self.0.settings, &self.0.master, stop).await;
     }
 
+    /// Return when no master runs any more.
+    pub async fn ended(&self) {
+        self.0.master.ended().await;
+    }
+
+    /// End it now, with every stream.
+    pub fn kill(&self) {
+        if let Some(group) = self.0.master.pid() {
+            group::kill(group);
+        }
+    }
+
     /// How many workers of earlier texts still finish their streams.
     pub fn draining(&self) -> usize {
         self.0.master.pid().map_or(0, group::draining)

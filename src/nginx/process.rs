@@ -3,12 +3,11 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -74,21 +73,26 @@ pub(super) fn log_since(settings: &Settings, mark: u64) -> String {
 #[derive(Debug)]
 pub(super) struct Master {
     conf: PathBuf,
-    pid: Mutex<Option<u32>>,
+    pid: watch::Sender<Option<u32>>,
     wanted: Notify,
 }
 
 impl Master {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { conf: settings.folder.join("nginx.conf"), pid: Mutex::new(None), wanted: Notify::new() }
+        Self { conf: settings.folder.join("nginx.conf"), pid: watch::Sender::new(None), wanted: Notify::new() }
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
-        *self.pid.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.pid.borrow()
+    }
+
+    pub(super) async fn ended(&self) {
+        // The sender is ours, so the wait can end only with the condition.
+        self.pid.subscribe().wait_for(Option::is_none).await.ok();
     }
 
     fn set(&self, pid: Option<u32>) {
-        *self.pid.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+        self.pid.send_replace(pid);
     }
 
     /// Reload it if it runs, start it if it does not.

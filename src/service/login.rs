@@ -137,6 +137,12 @@ impl Login {
         Ok(self.store.account(name).await?.is_some())
     }
 
+    /// Whether this is the account's password; no try is counted, because the settings ask and not a person.
+    pub async fn fits(&self, name: &str, password: Secret<String>) -> Result<bool, Error> {
+        let hash = self.store.account(name).await?.map(|account| account.password_hash);
+        self.passwords.verify(password, hash).await.map_err(system)
+    }
+
     /// Make a local account or give it a new password; its sessions end.
     pub async fn set_password(
         &self,

@@ -48,16 +48,25 @@ pub struct Status {
     pub refused: BTreeMap<String, String>,
 }
 
+/// What the publisher follows, and what it tells.
+#[derive(Debug)]
+pub struct Channels {
+    /// The table.
+    pub table: watch::Receiver<Arc<Table>>,
+    /// Changes when the templates on disk have.
+    pub templates: Option<watch::Receiver<u64>>,
+    /// Which blocks each text has.
+    pub texts: watch::Sender<Arc<Texts>>,
+    /// What nginx runs.
+    pub status: watch::Sender<Status>,
+}
+
 /// Publishes the table's blocks to nginx.
 #[derive(Debug)]
 pub struct Publisher {
     settings: Settings,
     nginx: Nginx,
-    table: watch::Receiver<Arc<Table>>,
-    /// Changes when the templates on disk have.
-    templates: Option<watch::Receiver<u64>>,
-    texts: watch::Sender<Arc<Texts>>,
-    status: watch::Sender<Status>,
+    channels: Channels,
     live: Option<(Text, HashSet<Arc<str>>)>,
     order: Vec<String>,
     refused: HashMap<Arc<str>, (Origin, String)>,
@@ -65,20 +74,8 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher that has published nothing yet.
-    pub fn new(
-        settings: Settings,
-        nginx: Nginx,
-        table: watch::Receiver<Arc<Table>>,
-        templates: Option<watch::Receiver<u64>>,
-        texts: watch::Sender<Arc<Texts>>,
-    ) -> Self {
-        let status = watch::Sender::new(Status::default());
-        Self { settings, nginx, table, templates, texts, status, live: None, order: Vec::new(), refused: HashMap::new() }
-    }
-
-    /// What nginx runs, and every change of it.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
+    pub fn new(settings: Settings, nginx: Nginx, channels: Channels) -> Self {
+        Self { settings, nginx, channels, live: None, order: Vec::new(), refused: HashMap::new() }
     }
 
     /// Publish until `stop`.
@@ -89,7 +86,7 @@ impl Publisher {
                 reloaded = self.publish() => reloaded,
                 () = stop.cancelled() => return,
             };
-            failures = if self.status.borrow().fault.is_some() { failures.saturating_add(1) } else { 0 };
+            failures = if self.channels.status.borrow().fault.is_some() { failures.saturating_add(1) } else { 0 };
             let rest = if reloaded { self.rest() } else { Duration::ZERO };
             let earliest = Instant::now() + rest;
             // A fault may pass by itself (a port is freed): try again, ever more rarely.
@@ -112,8 +109,8 @@ impl Publisher {
     }
 
     async fn changed(&mut self) {
-        let table = &mut self.table;
-        match &mut self.templates {
+        let table = &mut self.channels.table;
+        match &mut self.channels.templates {
             Some(templates) => {
                 tokio::select! {
                     changed = table.changed() => if changed.is_err() { std::future::pending().await },
@@ -131,7 +128,7 @@ impl Publisher {
 
     /// Make nginx run the wished text; whether it was reloaded.
     async fn publish(&mut self) -> bool {
-        let table = Arc::clone(&self.table.borrow_and_update());
+        let table = Arc::clone(&self.channels.table.borrow_and_update());
         let mut outcome = Ok(false);
         // Each round leaves at least one block out, so it ends.
         for round in 0..4 {
@@ -151,7 +148,7 @@ impl Publisher {
         }
         let refused = self.refused.values().map(|(origin, why)| (origin.to_string(), why.clone())).collect();
         let (live, blocks) = self.live.as_ref().map_or((None, 0), |(text, blocks)| (Some(text.hash.clone()), blocks.len()));
-        self.status.send_replace(Status { live, blocks, fault, refused });
+        self.channels.status.send_replace(Status { live, blocks, fault, refused });
         outcome.unwrap_or(false)
     }
 
@@ -196,7 +193,7 @@ impl Publisher {
         self.order.push(hash.to_owned());
         let surplus = self.order.len().saturating_sub(TEXTS_KEPT);
         let forgotten: Vec<String> = self.order.drain(..surplus).collect();
-        self.texts.send_modify(|texts| {
+        self.channels.texts.send_modify(|texts| {
             let mut next = Texts::clone(texts);
             next.insert(hash.to_owned(), names);
             for hash in forgotten {

@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 
 use super::gate::Order;
 use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, PERMIT};
-use crate::mcp::{self, Client, exchange};
+use crate::mcp::{Client, exchange};
+
+pub use crate::mcp::Error;
 
 /// What the client sent, beside the order.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Relay {
     }
 
     /// Make the call and wait for the answer's head.
-    pub async fn carry(&self, order: &Order, sent: Sent<'_>) -> Result<Carried, mcp::Error> {
+    pub async fn carry(&self, order: &Order, sent: Sent<'_>) -> Result<Carried, Error> {
         let origin = order.route.server.profile.proxy_pass_url.origin();
         let headers = self.onward(order, &sent);
         let call =

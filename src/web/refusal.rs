@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::domain::Kind;
-use crate::mcp;
 use crate::service::gate::{Reason, Refusal};
+use crate::service::relay;
 
 /// What a caller without a valid token is told (RFC 6750 section 3).
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");
@@ -73,13 +73,13 @@ pub(super) fn denied_as(status: u16) -> Response {
 }
 
 /// A carried call whose upstream did not answer. It names the server, not its address.
-pub(super) fn upstream(error: &mcp::Error, mount: &str, id: &Value) -> Response {
+pub(super) fn upstream(error: &relay::Error, mount: &str, id: &Value) -> Response {
     let (status, words) = match error {
-        mcp::Error::Slow => (StatusCode::GATEWAY_TIMEOUT, "did not answer in time"),
-        mcp::Error::Unresolved(_) => (StatusCode::BAD_GATEWAY, "has a name that does not resolve"),
-        mcp::Error::Forbidden(_) => (StatusCode::BAD_GATEWAY, "leads to an address that may not be reached"),
-        mcp::Error::Unreachable(_) => (StatusCode::BAD_GATEWAY, "cannot be reached"),
-        mcp::Error::Unusable => (StatusCode::BAD_GATEWAY, "gave an answer that cannot be passed on"),
+        relay::Error::Slow => (StatusCode::GATEWAY_TIMEOUT, "did not answer in time"),
+        relay::Error::Unresolved(_) => (StatusCode::BAD_GATEWAY, "has a name that does not resolve"),
+        relay::Error::Forbidden(_) => (StatusCode::BAD_GATEWAY, "leads to an address that may not be reached"),
+        relay::Error::Unreachable(_) => (StatusCode::BAD_GATEWAY, "cannot be reached"),
+        relay::Error::Unusable => (StatusCode::BAD_GATEWAY, "gave an answer that cannot be passed on"),
     };
     if error.kind() != Kind::Unavailable {
         tracing::warn!(server.path = mount, error = error as &dyn std::error::Error, "an upstream was refused");

@@ -1,0 +1,300 @@
+//! From settings to parts.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::sync::watch;
+
+use super::tasks::Tasks;
+use crate::clock::{Clock, SystemClock};
+use crate::config::folders::Folders;
+use crate::config::{Config, NginxMode};
+use crate::domain::access::{Permit, Rights};
+use crate::domain::path::RESERVED;
+use crate::domain::policy::Policy;
+use crate::domain::route::Texts;
+use crate::domain::secret::Secret;
+use crate::domain::upstream::AddressRules;
+use crate::nginx::{self, Nginx};
+use crate::service::callers::Callers;
+use crate::service::gate::Gate;
+use crate::service::login::Login;
+use crate::service::publisher::{self, Publisher};
+use crate::service::registry::Registry;
+use crate::service::relay::Relay;
+use crate::service::routes::Routes;
+use crate::service::tokens::Tokens;
+use crate::token::{Issuer, password, random};
+use crate::watch::Watch;
+use crate::web::view::View;
+use crate::web::{AppState, Site};
+use crate::{mcp, store, token};
+
+/// The group of the local administrator.
+pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
+/// Password hashes at once: each takes 19 MiB and a core.
+const HASHES_AT_ONCE: usize = 2;
+/// Where Debian and its kin keep the machine's certificate authorities.
+const MACHINE_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The scopes of whoever has no folder of their own.
+const DEFAULT_SCOPES: &str = include_str!("../../auth/scopes.yml");
+
+/// Everything that runs, ready to be started.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) state: AppState,
+    pub(super) store: Arc<dyn store::Store>,
+    pub(super) nginx: Option<Nginx>,
+    pub(super) rights: watch::Sender<Arc<Rights>>,
+    pub(super) policy: PolicySource,
+    texts: watch::Sender<Arc<Texts>>,
+    status: watch::Sender<publisher::Status>,
+}
+
+/// Where the scopes come from.
+#[derive(Debug, Clone)]
+pub(super) struct PolicySource(Option<PathBuf>);
+
+impl PolicySource {
+    pub(super) fn of(config: &Config) -> Self {
+        Self(config.auth_dir.as_ref().map(|folder| folder.join("scopes.yml")).filter(|file| file.is_file()))
+    }
+
+    pub(super) fn read(&self) -> anyhow::Result<Policy> {
+        let Some(file) = &self.0 else { return Ok(Policy::parse(DEFAULT_SCOPES)?) };
+        let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        Policy::parse(&text).with_context(|| format!("reading {}", file.display()))
+    }
+}
+
+/// Take the data folder for ourselves; it is made when it is not there.
+pub(super) fn lock(folders: &Folders) -> anyhow::Result<File> {
+    for folder in [&folders.data, &folders.run, &folders.nginx, &folders.logs] {
+        make_private(folder)?;
+    }
+    let path = folders.lock();
+    let lock = File::options().create(true).append(true).open(&path);
+    let lock = lock.with_context(|| format!("opening {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("another gatehouse runs on the data folder {}", folders.data.display())
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+/// A folder for us alone. One that is there already must be ours: the runtime folder lies where others may write.
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let doing = || format!("making the folder {}", folder.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(doing)?;
+    let owner = fs::metadata(folder).with_context(doing)?.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        bail!("the folder {} belongs to another user", folder.display());
+    }
+    Ok(())
+}
+
+pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Settings {
+    let machine_ca = Some(PathBuf::from(MACHINE_CA)).filter(|file| file.is_file());
+    nginx::Settings {
+        program: config.nginx_program.clone().unwrap_or_else(|| PathBuf::from("nginx")),
+        folder: folders.nginx.clone(),
+        run: folders.run.clone(),
+        logs: folders.logs.clone(),
+        listen: config.listen.clone(),
+        gate_socket: folders.gate_socket(),
+        web_socket: folders.web_socket(),
+        templates: config.nginx_dir.clone(),
+        reserved: RESERVED,
+        workers: config.nginx_workers,
+        max_body_bytes: config.max_body_bytes,
+        read_timeout: config.upstream_read,
+        worker_shutdown: config.worker_shutdown,
+        trusted_proxies: config.trusted_proxies.iter().map(ToString::to_string).collect(),
+        public_scheme: public_scheme(config),
+        ca_file: config.upstream_ca_file.clone().or(machine_ca),
+    }
+}
+
+fn public_scheme(config: &Config) -> &'static str {
+    if config.registry_url.starts_with("https://") { "https" } else { "http" }
+}
+
+fn upstream_settings(config: &Config) -> mcp::Settings {
+    mcp::Settings {
+        rules: AddressRules { allow_private: config.allow_private_upstreams, own: config.listen.clone() },
+        connect_timeout: config.upstream_connect,
+        read_timeout: config.upstream_read,
+        name_ttl: config.name_ttl,
+        ca_file: config.upstream_ca_file.clone(),
+    }
+}
+
+impl Parts {
+    /// Open and load everything. Nothing runs yet, but nginx of an earlier run is ended and the listeners are free.
+    pub(super) async fn build(config: &Config, folders: &Folders) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let nginx = match config.nginx {
+            NginxMode::Managed => Some(Nginx::new(nginx_settings(config, folders)).await.context("preparing nginx")?),
+            NginxMode::Off => None,
+        };
+        check_listeners(config)?;
+        let policy = PolicySource::of(config);
+        let rights = Rights { policy: policy.read()?, admin_scope: config.admin_scope.clone() };
+        let view = View::load(config.templates_dir.as_deref())?;
+        let store = store::open(&store::Settings { file: folders.store() })
+            .with_context(|| format!("opening the store {}", folders.store().display()))?;
+        let issuer = Issuer::open(&token::Settings { folder: folders.keys() }, Arc::clone(&clock))?;
+        let client = mcp::Client::new(&upstream_settings(config), Arc::clone(&clock));
+        let client = client.context("reading the certificate authorities for upstreams")?;
+        let (rights, rights_now) = watch::channel(Arc::new(rights));
+        let (texts, texts_now) = watch::channel(Arc::new(Texts::new()));
+        let (status, status_now) = watch::channel(publisher::Status::default());
+        let callers = Callers::new(issuer.clone(), Arc::clone(&store), rights_now.clone(), Arc::clone(&clock));
+        let routes = Routes::new(Arc::clone(&store), client.resolver().clone(), config.name_ttl);
+        let resolver = client.resolver().clone();
+        let registry = Registry::new(Arc::clone(&store), resolver, rights_now.clone(), Arc::clone(&clock));
+        let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
+        let state = AppState {
+            gate: Gate::new(callers.clone(), rights_now.clone(), routes.table(), texts_now),
+            relay: Relay::new(client, public_scheme(config)),
+            login: Login::new(Arc::clone(&store), passwords, Arc::clone(&clock)),
+            tokens: Tokens::new(issuer, rights_now.clone(), clock),
+            rights: rights_now,
+            nginx: status_now,
+            site: Site {
+                public_url: config.registry_url.clone(),
+                secure_cookie: config.session_cookie_secure,
+                has_mounts: nginx.is_some(),
+                trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+            },
+            registry,
+            routes,
+            callers,
+            view,
+        };
+        Ok(Self { state, store, nginx, rights, policy, texts, status })
+    }
+
+    pub(super) fn publisher(&self, config: &Config, nginx: &Nginx, templates: Option<watch::Receiver<u64>>) -> Publisher {
+        let settings = publisher::Settings {
+            between_reloads: config.reload,
+            most_blocks: config.max_upstream_blocks,
+            https: config.upstream_ca_file.is_some() || Path::new(MACHINE_CA).is_file(),
+        };
+        let channels = publisher::Channels {
+            table: self.state.routes.table(),
+            templates,
+            texts: self.texts.clone(),
+            status: self.status.clone(),
+        };
+        Publisher::new(settings, nginx.clone(), channels)
+    }
+}
+
+/// Each listener must be free: nginx would only say so in its log.
+fn check_listeners(config: &Config) -> anyhow::Result<()> {
+    for address in &config.listen {
+        TcpListener::bind(address).with_context(|| format!("listen: {address} cannot be bound"))?;
+    }
+    Ok(())
+}
+
+/// Watch the nginx templates, if they are in a folder.
+pub(super) fn watch_templates(config: &Config, tasks: &Tasks) -> anyhow::Result<Option<watch::Receiver<u64>>> {
+    let Some(folder) = &config.nginx_dir else { return Ok(None) };
+    let watching = Watch::new(folder).with_context(|| format!("watching {}", folder.display()))?;
+    let changes = watching.changes();
+    let stop = tasks.stop();
+    tasks.spawn("nginx templates", &stop.clone(), async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watching.run() => {}
+        }
+    });
+    Ok(Some(changes))
+}
+
+/// Make sure that the local administrator can sign in. A password that was generated now is returned, to be shown once.
+pub(super) async fn ensure_admin(
+    config: &Config,
+    folders: &Folders,
+    parts: &Parts,
+) -> anyhow::Result<Option<Secret<String>>> {
+    let login = &parts.state.login;
+    let operator = Permit::of_the_operator();
+    let groups = || vec![ADMIN_GROUP.to_owned()];
+    let known = login.has_account(&config.admin_user).await?;
+    if let Some(password) = &config.admin_password {
+        if !known || !login.fits(&config.admin_user, password.clone()).await? {
+            login.set_password(&operator, &config.admin_user, groups(), password.clone()).await?;
+            parts.state.callers.forget_sessions();
+        }
+        return Ok(None);
+    }
+    if known {
+        return Ok(None);
+    }
+    let password = random::password().context("making a password")?;
+    keep_initial_password(folders, &password)?;
+    login.set_password(&operator, &config.admin_user, groups(), password.clone()).await?;
+    Ok(Some(password))
+}
+
+fn keep_initial_password(folders: &Folders, password: &Secret<String>) -> anyhow::Result<()> {
+    let path = folders.initial_password();
+    let write = || {
+        let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
+        writeln!(file, "{}", password.expose())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}
+
+/// Every fault beyond the settings themselves.
+pub(super) async fn check(config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    let folders = match Folders::of(&config.data_dir) {
+        Ok(folders) => folders,
+        Err(error) => return vec![format!("data_dir: {error}")],
+    };
+    let mut note = |key: &str, outcome: anyhow::Result<()>| {
+        if let Err(error) = outcome {
+            faults.push(format!("{key}: {error:#}"));
+        }
+    };
+    note("auth_dir", PolicySource::of(config).read().map(drop));
+    note("templates_dir", View::load(config.templates_dir.as_deref()).map(drop).map_err(Into::into));
+    note("upstream_ca_file", mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock)).map(drop).map_err(Into::into));
+    // A store that a daemon uses can be opened beside it; one that is not there is made in a folder that goes away.
+    let made = tempfile_folder();
+    let store = if folders.store().is_file() { folders.store() } else { made.join("gatehouse.db") };
+    note("data_dir", fs::create_dir_all(&made).map_err(Into::into));
+    note("data_dir", store::open(&store::Settings { file: store }).map(drop).map_err(chain));
+    if config.nginx == NginxMode::Managed {
+        let own = nginx::Settings { folder: made.join("nginx"), logs: made.clone(), ..nginx_settings(config, &folders) };
+        let tested = match nginx::render(&own, &[]) {
+            Ok(text) => nginx::test(&own, &text).await,
+            Err(error) => Err(error),
+        };
+        note("nginx_dir", tested.map_err(Into::into));
+    }
+    fs::remove_dir_all(&made).ok();
+    faults
+}
+
+fn chain(error: store::Error) -> anyhow::Error {
+    error.into()
+}
+
+/// A folder of this process, for what a check must write.
+fn tempfile_folder() -> PathBuf {
+    std::env::temp_dir().join(format!("gatehouse-check-{}", std::process::id()))
+}

@@ -1,0 +1,208 @@
+//! Assembly: read the settings, build the parts, run them, stop them in order.
+
+mod build;
+mod demos;
+mod greeting;
+mod listen;
+pub mod offline;
+mod signals;
+mod tasks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::build::Parts;
+use self::signals::{Signals, Wish};
+use self::tasks::Tasks;
+use crate::config::Config;
+use crate::config::folders::Folders;
+use crate::domain::access::Rights;
+use crate::web;
+use crate::web::view::View;
+
+/// How long the first configuration may take to become live.
+const FIRST_CONFIGURATION: Duration = Duration::from_secs(30);
+/// How long tasks may take to end.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+/// Run the daemon until it is asked to stop.
+pub async fn run(config: Config, with_demos: bool) -> anyhow::Result<()> {
+    let folders = Folders::of(&config.data_dir).context("finding the data folder")?;
+    let lock = build::lock(&folders)?;
+    let mut signals = Signals::new().context("listening for signals")?;
+    let parts = Parts::build(&config, &folders).await?;
+    let tasks = Tasks::new();
+    // nginx ends first, while the gate still answers the last requests.
+    let front = CancellationToken::new();
+    let started = start(&config, &folders, &parts, &tasks, &front);
+    let outcome = tokio::select! {
+        started = started => match started {
+            Ok(()) => match greet(&config, &folders, &parts, &tasks, with_demos).await {
+                Ok(()) => serve(&parts, &tasks, &mut signals).await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+        // Templates cannot be waited for while nothing runs yet: only a stop counts here.
+        () = stop_wish(&mut signals) => Ok(()),
+        () = died(&tasks) => Err(anyhow::anyhow!("a part ended by itself at the start")),
+    };
+    tracing::info!("stopping");
+    tokio::select! {
+        () = end(&parts, tasks, &front) => {}
+        () = stop_wish(&mut signals) => {
+            if let Some(nginx) = &parts.nginx { nginx.kill(); }
+        }
+    }
+    drop(lock);
+    outcome
+}
+
+async fn stop_wish(signals: &mut Signals) {
+    while signals.next().await != Wish::Stop {}
+}
+
+async fn died(tasks: &Tasks) {
+    tasks.died().cancelled_owned().await;
+}
+
+async fn end(parts: &Parts, tasks: Tasks, front: &CancellationToken) {
+    front.cancel();
+    if let Some(nginx) = &parts.nginx {
+        nginx.ended().await;
+    }
+    tasks.end(LAST_REQUESTS).await;
+}
+
+/// Start everything; return when the first configuration is live.
+async fn start(
+    config: &Config,
+    folders: &Folders,
+    parts: &Parts,
+    tasks: &Tasks,
+    front: &CancellationToken,
+) -> anyhow::Result<()> {
+    let stop = tasks.stop();
+    let state = &parts.state;
+    tasks.spawn("routes", &stop, parts.state.routes.clone().run(stop.clone()));
+    let socket = |path: std::path::PathBuf| {
+        listen::unix(&path).with_context(|| format!("listening on {}", path.display()))
+    };
+    let admin = socket(folders.admin_socket())?;
+    tasks.spawn("admin", &stop, listen::serve_unix(admin, web::admin(state.clone()), tasks.clone(), stop.clone()));
+    watch_folder(tasks, config.templates_dir.as_deref(), "templates", reload_view(state.view.clone()))?;
+    watch_folder(tasks, config.auth_dir.as_deref(), "auth", reload_rights(parts))?;
+    let Some(nginx) = &parts.nginx else {
+        for address in &config.listen {
+            let listener = tokio::net::TcpListener::bind(address).await;
+            let listener = listener.with_context(|| format!("listen: {address} cannot be bound"))?;
+            let routes = web::registry(state.clone());
+            tasks.spawn("web", &stop, listen::serve_tcp(listener, routes, tasks.clone(), stop.clone()));
+        }
+        return Ok(());
+    };
+    for (name, path, routes) in [
+        ("gate", folders.gate_socket(), web::gate(state.clone())),
+        ("web", folders.web_socket(), web::registry(state.clone())),
+    ] {
+        tasks.spawn(name, &stop, listen::serve_unix(socket(path)?, routes, tasks.clone(), stop.clone()));
+    }
+    let templates = build::watch_templates(config, tasks)?;
+    let publisher = parts.publisher(config, nginx, templates);
+    let mut status = state.nginx.clone();
+    let supervised = nginx.clone();
+    let until = front.clone();
+    tasks.spawn("nginx", front, async move { supervised.supervise(until).await });
+    tasks.spawn("publisher", &stop, publisher.run(stop.clone()));
+    let first = status.wait_for(|status| status.live.is_some() || status.fault.is_some());
+    let first = tokio::time::timeout(FIRST_CONFIGURATION, first).await.context("waiting for nginx")?;
+    let first = first.context("the publisher ended")?.clone();
+    match (first.live, first.fault) {
+        (None, Some(fault)) => bail!("{fault}"),
+        _ => Ok(()),
+    }
+}
+
+async fn greet(config: &Config, folders: &Folders, parts: &Parts, tasks: &Tasks, with_demos: bool) -> anyhow::Result<()> {
+    let password = build::ensure_admin(config, folders, parts).await?;
+    if with_demos {
+        demos::start(parts, tasks).await?;
+    }
+    greeting::print(config, folders, password.as_ref(), with_demos && parts.nginx.is_some());
+    Ok(())
+}
+
+/// Until somebody asks for the end, or a part has ended by itself.
+async fn serve(parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::Result<()> {
+    let died = tasks.died();
+    loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::Stop => return Ok(()),
+                Wish::Reload => {
+                    reload_view(parts.state.view.clone())();
+                    reload_rights(parts)();
+                }
+            },
+            () = died.cancelled() => bail!("a part of the daemon ended by itself"),
+        }
+    }
+}
+
+/// Do something each time a folder has changed and is quiet again.
+fn watch_folder(
+    tasks: &Tasks,
+    folder: Option<&std::path::Path>,
+    name: &'static str,
+    again: impl Fn() + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    let watch = crate::watch::Watch::new(folder).with_context(|| format!("watching {}", folder.display()))?;
+    let mut changes = watch.changes();
+    let stop = tasks.stop();
+    tasks.spawn(name, &stop.clone(), async move {
+        let following = async {
+            while changes.changed().await.is_ok() {
+                again();
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watch.run() => {}
+            () = following => {}
+        }
+    });
+    Ok(())
+}
+
+fn reload_view(view: View) -> impl Fn() + Send + Sync + 'static {
+    move || match view.reload() {
+        Ok(()) => tracing::info!("page templates read"),
+        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the old page templates stay"),
+    }
+}
+
+fn reload_rights(parts: &Parts) -> impl Fn() + Send + Sync + 'static {
+    let (rights, source): (watch::Sender<Arc<Rights>>, _) = (parts.rights.clone(), parts.policy.clone());
+    move || match source.read() {
+        Ok(policy) => {
+            rights.send_modify(|rights| *rights = Arc::new(Rights { policy, ..Rights::clone(rights) }));
+            tracing::info!("scopes read");
+        }
+        Err(error) => tracing::error!(reason = format!("{error:#}"), "the old scopes stay"),
+    }
+}
+
+/// The nginx of a configuration, for `gatehouse check` and `gatehouse render`.
+pub fn nginx_settings(config: &Config, folders: &Folders) -> crate::nginx::Settings {
+    build::nginx_settings(config, folders)
+}
+
+/// What `gatehouse check` looks at beyond the settings: every fault in a sentence.
+pub async fn check(config: &Config) -> Vec<String> {
+    build::check(config).await
+}

@@ -1,0 +1,62 @@
+//! What the command line does when no daemon runs: the same use cases, over the same store.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::watch;
+
+use super::build::{self, ADMIN_GROUP, PolicySource};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::config::folders::Folders;
+use crate::domain::access::{Permit, Rights};
+use crate::domain::secret::Secret;
+use crate::service::login::Login;
+use crate::service::tokens::{Tokens, Wish};
+use crate::token::{Issuer, password, random};
+use crate::{store, token};
+
+/// The data folder, held while we work on it.
+#[derive(Debug)]
+pub struct Offline {
+    _lock: File,
+    login: Login,
+    tokens: Tokens,
+}
+
+impl Offline {
+    /// Take the data folder; fails when a daemon holds it.
+    pub fn open(config: &Config, folders: &Folders) -> anyhow::Result<Self> {
+        let lock = build::lock(folders)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let policy = PolicySource::of(config).read()?;
+        let rights = Rights { policy, admin_scope: config.admin_scope.clone() };
+        let (_, rights) = watch::channel(Arc::new(rights));
+        let store = store::open(&store::Settings { file: folders.store() }).context("opening the store")?;
+        let issuer = Issuer::open(&token::Settings { folder: folders.keys() }, Arc::clone(&clock))?;
+        let login = Login::new(store, password::Passwords::new(1)?, Arc::clone(&clock));
+        Ok(Self { _lock: lock, login, tokens: Tokens::new(issuer, rights, clock) })
+    }
+
+    /// Give the local administrator a password.
+    pub async fn set_admin_password(&self, name: &str, password: Secret<String>) -> anyhow::Result<()> {
+        let groups = vec![ADMIN_GROUP.to_owned()];
+        Ok(self.login.set_password(&Permit::of_the_operator(), name, groups, password).await?)
+    }
+
+    /// Sign a token for anybody.
+    pub fn token(&self, user: &str, groups: Vec<String>, wish: Wish) -> anyhow::Result<Secret<String>> {
+        Ok(self.tokens.vend_for(&Permit::of_the_operator(), user, groups, wish)?.token)
+    }
+}
+
+/// A password for somebody who has none.
+pub fn new_password() -> anyhow::Result<Secret<String>> {
+    random::password().context("making a password")
+}
+
+/// The group of local administrators.
+pub fn admin_groups() -> Vec<String> {
+    vec![ADMIN_GROUP.to_owned()]
+}

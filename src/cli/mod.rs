@@ -1,0 +1,85 @@
+//! The commands.
+
+mod admin;
+mod arguments;
+mod check;
+mod daemon;
+mod demo;
+mod serve;
+mod token;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use crate::config::{self, Config, keys};
+
+/// The settings are wrong (`EX_CONFIG` of sysexits).
+const CONFIGURATION: u8 = 78;
+
+/// Run what the command line says.
+pub fn run() -> ExitCode {
+    let matches = arguments::command().get_matches();
+    let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
+    if name == "settings" {
+        return finish(print(&keys::reference()));
+    }
+    let config = match settings(matches) {
+        Ok(config) => config,
+        Err(faults) => return complain(&faults.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    };
+    crate::telemetry::start(&config.log_level);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return finish(Err(error.into())),
+    };
+    runtime.block_on(async {
+        match (name, matches.subcommand()) {
+            ("serve", _) => finish(serve::run(config, matches.get_flag("demo")).await),
+            ("check", _) => match check::run(&config).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(faults) => complain(&faults),
+            },
+            ("render", _) => finish(check::render(&config)),
+            ("demo", _) => finish(demo::run(matches).await),
+            ("token", Some(("create", matches))) => finish(token::create(&config, matches).await),
+            ("admin", Some(("reset-password", _))) => finish(admin::reset_password(&config).await),
+            _ => ExitCode::FAILURE,
+        }
+    })
+}
+
+/// The settings that the flags of the innermost command, the environment and the file say.
+fn settings(matches: &ArgMatches) -> Result<Config, Vec<config::Fault>> {
+    let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
+    let flags: Vec<(String, String)> = keys::KEYS
+        .iter()
+        .filter_map(|key| {
+            let text = innermost.try_get_one::<String>(key.name).ok()??;
+            Some((key.name.to_owned(), text.clone()))
+        })
+        .collect();
+    let file = innermost.try_get_one::<std::path::PathBuf>("config").ok().flatten();
+    config::load(&flags, file.map(std::path::PathBuf::as_path))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+fn complain(faults: &[String]) -> ExitCode {
+    let lines: String = faults.iter().map(|fault| format!("gatehouse: {fault}\n")).collect();
+    std::io::stderr().lock().write_all(lines.as_bytes()).ok();
+    ExitCode::from(CONFIGURATION)
+}
+
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            std::io::stderr().lock().write_all(format!("gatehouse: {error:#}\n").as_bytes()).ok();
+            ExitCode::FAILURE
+        }
+    }
+}

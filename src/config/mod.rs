@@ -1,0 +1,329 @@
+//! Settings: flags over environment over file over defaults, read once into ready types.
+//!
+//! **Invariants:** only this part reads the environment; all faults come together, each with its key and its origin; a
+//! secret is a [`Secret`] from the first line.
+
+pub mod folders;
+pub mod keys;
+mod raw;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use self::raw::Raw;
+use crate::domain::secret::Secret;
+
+/// One fault of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    key: String,
+    origin: String,
+    words: String,
+}
+
+impl Fault {
+    fn new(key: &str, origin: &str, words: String) -> Self {
+        Self { key: key.to_owned(), origin: origin.to_owned(), words }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.key, self.origin, self.words)
+    }
+}
+
+/// Whether an nginx of ours runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NginxMode {
+    /// It does; the daemon starts, supervises and stops it.
+    Managed,
+    /// It does not: pages and API only, on our own listeners.
+    Off,
+}
+
+/// All settings, ready.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each field is a row of `keys::KEYS`, where its sentence stands")]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub listen: Vec<SocketAddr>,
+    pub registry_url: String,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub nginx: NginxMode,
+    pub nginx_program: Option<PathBuf>,
+    pub nginx_workers: Option<u16>,
+    pub templates_dir: Option<PathBuf>,
+    pub nginx_dir: Option<PathBuf>,
+    pub auth_dir: Option<PathBuf>,
+    pub admin_user: String,
+    pub admin_password: Option<Secret<String>>,
+    pub admin_scope: String,
+    pub session_cookie_secure: bool,
+    pub allow_private_upstreams: bool,
+    pub upstream_ca_file: Option<PathBuf>,
+    pub upstream_connect: Duration,
+    pub upstream_read: Duration,
+    pub name_ttl: Duration,
+    pub max_body_bytes: u64,
+    pub reload: Duration,
+    pub max_upstream_blocks: usize,
+    pub worker_shutdown: Duration,
+    pub log_level: String,
+}
+
+/// Read the settings of this process.
+pub fn load(flags: &[(String, String)], file: Option<&Path>) -> Result<Config, Vec<Fault>> {
+    load_from(flags, |name| std::env::var(name).ok(), file)
+}
+
+fn load_from(
+    flags: &[(String, String)],
+    environment: impl Fn(&str) -> Option<String>,
+    file: Option<&Path>,
+) -> Result<Config, Vec<Fault>> {
+    let path = environment("PATH").unwrap_or_default();
+    let (raw, faults) = Raw::gather(flags, environment, file);
+    let mut reader = Reader { raw, faults };
+    let config = reader.config(&path);
+    if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+}
+
+struct Reader {
+    raw: Raw,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    fn config(&mut self, path: &str) -> Config {
+        let listen = self.listen();
+        let first = listen.first().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let registry_url = self.registry_url(first);
+        let nginx = self.choice("nginx", &[("managed", NginxMode::Managed), ("off", NginxMode::Off)]);
+        Config {
+            data_dir: self.text("data_dir").map_or_else(|| PathBuf::from("data"), PathBuf::from),
+            trusted_proxies: self.networks(),
+            nginx: nginx.unwrap_or(NginxMode::Managed),
+            nginx_program: self.nginx_program(path, nginx),
+            nginx_workers: self.number("nginx_workers", 1, 256).and_then(|n| u16::try_from(n).ok()),
+            templates_dir: self.folder("templates_dir"),
+            nginx_dir: self.folder("nginx_dir"),
+            auth_dir: self.folder("auth_dir"),
+            admin_user: self.name("admin_user", "admin"),
+            admin_password: self.password(),
+            admin_scope: self.name("admin_scope", "mcp-registry-admin"),
+            session_cookie_secure: self.flag("session_cookie_secure").unwrap_or(registry_url.starts_with("https://")),
+            registry_url,
+            allow_private_upstreams: self.flag("allow_private_upstreams").unwrap_or(true),
+            upstream_ca_file: self.file("upstream_ca_file"),
+            upstream_connect: self.seconds("upstream_connect_seconds", 5, 60),
+            upstream_read: self.seconds("upstream_read_seconds", 3600, 86_400),
+            name_ttl: self.seconds("name_ttl_seconds", 10, 3600),
+            max_body_bytes: self.number("max_body_bytes", 1024, 64 * 1024 * 1024).unwrap_or(8 * 1024 * 1024),
+            reload: self.seconds("reload_seconds", 30, 3600),
+            max_upstream_blocks: self
+                .number("max_upstream_blocks", 0, 10_000)
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(500),
+            worker_shutdown: self.seconds("worker_shutdown_seconds", 3600, 86_400),
+            log_level: self.text("log_level").unwrap_or_else(|| "info".to_owned()),
+            listen,
+        }
+    }
+
+    fn fault(&mut self, key: &str, words: impl Into<String>) {
+        let origin = self.raw.get(key).map_or("not set", |written| written.origin.as_str()).to_owned();
+        self.faults.push(Fault::new(key, &origin, words.into()));
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.raw.get(key).map(|written| written.text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
+        let text = self.text(key)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.fault(key, format!("`{text}` is not {expected}"));
+        }
+        parsed
+    }
+
+    fn listen(&mut self) -> Vec<SocketAddr> {
+        let Some(text) = self.text("listen") else {
+            let mut all = Vec::new();
+            let has_v6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+            for port in [8080, 7860] {
+                all.push(SocketAddr::from(([127, 0, 0, 1], port)));
+                all.extend(has_v6.then(|| SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))));
+            }
+            return all;
+        };
+        let mut all = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.parse::<SocketAddr>() {
+                Ok(address) if address.port() != 0 => all.push(address),
+                _ => self.fault("listen", format!("`{part}` is not an address with a port, such as `127.0.0.1:8080`")),
+            }
+        }
+        if all.is_empty() && self.faults.is_empty() {
+            self.fault("listen", "expected at least one address");
+        }
+        all.sort_unstable_by_key(|address| address.is_ipv6());
+        all.dedup();
+        all
+    }
+
+    fn registry_url(&mut self, first: SocketAddr) -> String {
+        let Some(text) = self.text("registry_url") else { return format!("http://{first}") };
+        let parsed = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let plain = parsed.is_some_and(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
+        let inert = text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>{}\\".contains(&b));
+        if !plain || !inert {
+            self.fault("registry_url", format!("`{text}` is not an http or https address such as `https://mcp.example.com`"));
+        }
+        text.trim_end_matches('/').to_owned()
+    }
+
+    fn networks(&mut self) -> Vec<ipnet::IpNet> {
+        let text = self.text("trusted_proxies").unwrap_or_default();
+        let mut networks = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let parsed = part.parse::<ipnet::IpNet>().ok();
+            match parsed.or_else(|| part.parse::<std::net::IpAddr>().ok().map(Into::into)) {
+                Some(network) => networks.push(network),
+                None => self.fault("trusted_proxies", format!("`{part}` is not an address or a network such as `10.0.0.0/8`")),
+            }
+        }
+        networks
+    }
+
+    fn nginx_program(&mut self, path: &str, mode: Option<NginxMode>) -> Option<PathBuf> {
+        if let Some(text) = self.text("nginx_program") {
+            if !Path::new(&text).is_file() {
+                self.fault("nginx_program", format!("there is no file `{text}`"));
+            }
+            return Some(PathBuf::from(text));
+        }
+        let folders = std::env::split_paths(path).chain([PathBuf::from("/usr/sbin")]);
+        let found = folders.map(|folder| folder.join("nginx")).find(|file| file.is_file());
+        if found.is_none() && mode != Some(NginxMode::Off) {
+            self.fault("nginx_program", "nginx is neither in PATH nor in /usr/sbin; install the package nginx, or use `--nginx off`");
+        }
+        found
+    }
+
+    fn password(&mut self) -> Option<Secret<String>> {
+        if let Some(written) = self.raw.get("admin_password") {
+            return Some(Secret::new(written.text.clone())).filter(|secret| !secret.expose().is_empty());
+        }
+        let file = self.text("admin_password_file")?;
+        match std::fs::read_to_string(&file) {
+            Ok(text) if text.lines().next().is_some_and(|line| !line.is_empty()) => {
+                text.lines().next().map(|line| Secret::new(line.to_owned()))
+            }
+            Ok(_) => {
+                self.fault("admin_password_file", format!("`{file}` is empty"));
+                None
+            }
+            Err(error) => {
+                self.fault("admin_password_file", format!("`{file}`: {error}"));
+                None
+            }
+        }
+    }
+
+    fn folder(&mut self, key: &str) -> Option<PathBuf> {
+        let folder = PathBuf::from(self.text(key)?);
+        if !folder.is_dir() {
+            self.fault(key, format!("there is no folder `{}`", folder.display()));
+        }
+        Some(folder)
+    }
+
+    fn file(&mut self, key: &str) -> Option<PathBuf> {
+        let file = PathBuf::from(self.text(key)?);
+        if !file.is_file() {
+            self.fault(key, format!("there is no file `{}`", file.display()));
+        }
+        Some(file)
+    }
+
+    fn name(&mut self, key: &str, default: &str) -> String {
+        let name = self.text(key).unwrap_or_else(|| default.to_owned());
+        if let Err(reason) = crate::domain::identity::check_name(&name) {
+            self.fault(key, reason);
+        }
+        name
+    }
+
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        self.choice(key, &[("true", true), ("false", false), ("1", true), ("0", false)])
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)).map(|(_, value)| *value);
+        if found.is_none() {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            self.fault(key, format!("`{text}` is none of: {}", words.join(", ")));
+        }
+        found
+    }
+
+    fn number(&mut self, key: &str, least: u64, most: u64) -> Option<u64> {
+        let number: u64 = self.parsed(key, "a whole number")?;
+        if !(least..=most).contains(&number) {
+            self.fault(key, format!("`{number}` is not between {least} and {most}"));
+        }
+        Some(number)
+    }
+
+    fn seconds(&mut self, key: &str, default: u64, most: u64) -> Duration {
+        Duration::from_secs(self.number(key, 1, most).unwrap_or(default))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file_over_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("g.toml");
+        std::fs::write(&file, "admin_user = 'file'\nlog_level = 'warn'\nlisten = ['127.0.0.1:1', '127.0.0.1:2']").unwrap();
+        let environment = |name: &str| match name {
+            "ADMIN_USER" => Some("variable".to_owned()),
+            "ADMIN_PASSWORD" => Some(String::new()),
+            "GATEHOUSE_NGINX" => Some("off".to_owned()),
+            _ => None,
+        };
+        let flags = [("admin_user".to_owned(), "flag".to_owned())];
+        let config = load_from(&flags, environment, Some(&file)).unwrap();
+        assert_eq!((config.admin_user.as_str(), config.log_level.as_str()), ("flag", "warn"));
+        assert_eq!(config.listen, ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]);
+        assert_eq!((config.nginx, config.registry_url.as_str()), (NginxMode::Off, "http://127.0.0.1:1"));
+        assert!(config.admin_password.is_none());
+        let config = load_from(&[], environment, Some(&file)).unwrap();
+        assert_eq!(config.admin_user, "variable");
+    }
+
+    #[test]
+    fn all_faults_come_together_with_key_and_origin_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("g.toml");
+        std::fs::write(&file, "colour = 'red'\nmax_body_bytes = 1\nadmin_password = 'hush'").unwrap();
+        let environment = |name: &str| (name == "TRUSTED_PROXIES").then(|| "10.0.0.0/8, nobody".to_owned());
+        let flags = [("nginx".to_owned(), "maybe".to_owned()), ("listen".to_owned(), "8080".to_owned())];
+        let faults = load_from(&flags, environment, Some(&file)).unwrap_err();
+        let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        for expected in ["colour (the file", "max_body_bytes (the file", "trusted_proxies (the variable TRUSTED_PROXIES)", "nginx (the flag --nginx)", "listen (the flag --listen)"] {
+            assert!(words.iter().any(|line| line.starts_with(expected)), "{expected}: {words:?}");
+        }
+        assert!(!words.concat().contains("hush"));
+    }
+}
