@@ -15,7 +15,11 @@ pub struct Timestamp(jiff::Timestamp);
 impl Timestamp {
     /// The moment `seconds` after 1970-01-01T00:00:00Z; out of range becomes the nearest end.
     pub fn from_unix(seconds: i64) -> Self {
-        let nearest = if seconds < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let nearest = if seconds < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
         Self(jiff::Timestamp::from_second(seconds).unwrap_or(nearest))
     }
 
@@ -69,6 +73,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         Timestamp(jiff::Timestamp::now())
     }
 }

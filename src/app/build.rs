@@ -62,11 +62,19 @@ pub(super) struct PolicySource(Option<PathBuf>);
 
 impl PolicySource {
     pub(super) fn of(config: &Config) -> Self {
-        Self(config.auth_dir.as_ref().map(|folder| folder.join("scopes.yml")).filter(|file| file.is_file()))
+        Self(
+            config
+                .auth_dir
+                .as_ref()
+                .map(|folder| folder.join("scopes.yml"))
+                .filter(|file| file.is_file()),
+        )
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Policy> {
-        let Some(file) = &self.0 else { return Ok(Policy::parse(DEFAULT_SCOPES)?) };
+        let Some(file) = &self.0 else {
+            return Ok(Policy::parse(DEFAULT_SCOPES)?);
+        };
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         Policy::parse(&text).with_context(|| format!("reading {}", file.display()))
     }
@@ -83,9 +91,14 @@ pub(super) fn lock(folders: &Folders) -> anyhow::Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => {
-            bail!("another gatehouse runs on the data folder {}", folders.data.display())
+            bail!(
+                "another gatehouse runs on the data folder {}",
+                folders.data.display()
+            )
         }
-        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("locking {}", path.display()))
+        }
     }
 }
 
@@ -93,7 +106,11 @@ pub(super) fn lock(folders: &Folders) -> anyhow::Result<File> {
 fn make_private(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let doing = || format!("making the folder {}", folder.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(doing)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(doing)?;
     let owner = fs::metadata(folder).with_context(doing)?.uid();
     if owner != rustix::process::geteuid().as_raw() {
         bail!("the folder {} belongs to another user", folder.display());
@@ -104,7 +121,10 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
 pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Settings {
     let machine_ca = Some(PathBuf::from(MACHINE_CA)).filter(|file| file.is_file());
     nginx::Settings {
-        program: config.nginx_program.clone().unwrap_or_else(|| PathBuf::from("nginx")),
+        program: config
+            .nginx_program
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("nginx")),
         folder: folders.nginx.clone(),
         run: folders.run.clone(),
         logs: folders.logs.clone(),
@@ -124,12 +144,19 @@ pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Setti
 }
 
 fn public_scheme(config: &Config) -> &'static str {
-    if config.registry_url.starts_with("https://") { "https" } else { "http" }
+    if config.registry_url.starts_with("https://") {
+        "https"
+    } else {
+        "http"
+    }
 }
 
 fn upstream_settings(config: &Config) -> mcp::Settings {
     mcp::Settings {
-        rules: AddressRules { allow_private: config.allow_private_upstreams, own: config.listen.clone() },
+        rules: AddressRules {
+            allow_private: config.allow_private_upstreams,
+            own: config.listen.clone(),
+        },
         connect_timeout: config.upstream_connect,
         read_timeout: config.upstream_read,
         name_ttl: config.name_ttl,
@@ -142,25 +169,49 @@ impl Parts {
     pub(super) async fn build(config: &Config, folders: &Folders) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let nginx = match config.nginx {
-            NginxMode::Managed => Some(Nginx::new(nginx_settings(config, folders)).await.context("preparing nginx")?),
+            NginxMode::Managed => Some(
+                Nginx::new(nginx_settings(config, folders))
+                    .await
+                    .context("preparing nginx")?,
+            ),
             NginxMode::Off => None,
         };
         check_listeners(config)?;
         let policy = PolicySource::of(config);
-        let rights = Rights { policy: policy.read()?, admin_scope: config.admin_scope.clone() };
+        let rights = Rights {
+            policy: policy.read()?,
+            admin_scope: config.admin_scope.clone(),
+        };
         let view = View::load(config.templates_dir.as_deref())?;
-        let store = store::open(&store::Settings { file: folders.store() })
-            .with_context(|| format!("opening the store {}", folders.store().display()))?;
-        let issuer = Issuer::open(&token::Settings { folder: folders.keys() }, Arc::clone(&clock))?;
+        let store = store::open(&store::Settings {
+            file: folders.store(),
+        })
+        .with_context(|| format!("opening the store {}", folders.store().display()))?;
+        let issuer = Issuer::open(
+            &token::Settings {
+                folder: folders.keys(),
+            },
+            Arc::clone(&clock),
+        )?;
         let client = mcp::Client::new(&upstream_settings(config), Arc::clone(&clock));
         let client = client.context("reading the certificate authorities for upstreams")?;
         let (rights, rights_now) = watch::channel(Arc::new(rights));
         let (texts, texts_now) = watch::channel(Arc::new(Texts::new()));
         let (status, status_now) = watch::channel(publisher::Status::default());
-        let callers = Callers::new(issuer.clone(), Arc::clone(&store), rights_now.clone(), Arc::clone(&clock));
+        let callers = Callers::new(
+            issuer.clone(),
+            Arc::clone(&store),
+            rights_now.clone(),
+            Arc::clone(&clock),
+        );
         let routes = Routes::new(Arc::clone(&store), client.resolver().clone(), config.name_ttl);
         let resolver = client.resolver().clone();
-        let registry = Registry::new(Arc::clone(&store), resolver, rights_now.clone(), Arc::clone(&clock));
+        let registry = Registry::new(
+            Arc::clone(&store),
+            resolver,
+            rights_now.clone(),
+            Arc::clone(&clock),
+        );
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
         let state = AppState {
             gate: Gate::new(callers.clone(), rights_now.clone(), routes.table(), texts_now),
@@ -180,10 +231,23 @@ impl Parts {
             callers,
             view,
         };
-        Ok(Self { state, store, nginx, rights, policy, texts, status })
+        Ok(Self {
+            state,
+            store,
+            nginx,
+            rights,
+            policy,
+            texts,
+            status,
+        })
     }
 
-    pub(super) fn publisher(&self, config: &Config, nginx: &Nginx, templates: Option<watch::Receiver<u64>>) -> Publisher {
+    pub(super) fn publisher(
+        &self,
+        config: &Config,
+        nginx: &Nginx,
+        templates: Option<watch::Receiver<u64>>,
+    ) -> Publisher {
         let settings = publisher::Settings {
             between_reloads: config.reload,
             most_blocks: config.max_upstream_blocks,
@@ -208,8 +272,13 @@ fn check_listeners(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Watch the nginx templates, if they are in a folder.
-pub(super) fn watch_templates(config: &Config, tasks: &Tasks) -> anyhow::Result<Option<watch::Receiver<u64>>> {
-    let Some(folder) = &config.nginx_dir else { return Ok(None) };
+pub(super) fn watch_templates(
+    config: &Config,
+    tasks: &Tasks,
+) -> anyhow::Result<Option<watch::Receiver<u64>>> {
+    let Some(folder) = &config.nginx_dir else {
+        return Ok(None);
+    };
     let watching = Watch::new(folder).with_context(|| format!("watching {}", folder.display()))?;
     let changes = watching.changes();
     let stop = tasks.stop();
@@ -234,7 +303,9 @@ pub(super) async fn ensure_admin(
     let known = login.has_account(&config.admin_user).await?;
     if let Some(password) = &config.admin_password {
         if !known || !login.fits(&config.admin_user, password.clone()).await? {
-            login.set_password(&operator, &config.admin_user, groups(), password.clone()).await?;
+            login
+                .set_password(&operator, &config.admin_user, groups(), password.clone())
+                .await?;
             parts.state.callers.forget_sessions();
         }
         return Ok(None);
@@ -244,14 +315,21 @@ pub(super) async fn ensure_admin(
     }
     let password = random::password().context("making a password")?;
     keep_initial_password(folders, &password)?;
-    login.set_password(&operator, &config.admin_user, groups(), password.clone()).await?;
+    login
+        .set_password(&operator, &config.admin_user, groups(), password.clone())
+        .await?;
     Ok(Some(password))
 }
 
 fn keep_initial_password(folders: &Folders, password: &Secret<String>) -> anyhow::Result<()> {
     let path = folders.initial_password();
     let write = || {
-        let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
+        let mut file = File::options()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)?;
         writeln!(file, "{}", password.expose())?;
         file.sync_all()
     };
@@ -271,15 +349,38 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
         }
     };
     note("auth_dir", PolicySource::of(config).read().map(drop));
-    note("templates_dir", View::load(config.templates_dir.as_deref()).map(drop).map_err(Into::into));
-    note("upstream_ca_file", mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock)).map(drop).map_err(Into::into));
+    note(
+        "templates_dir",
+        View::load(config.templates_dir.as_deref())
+            .map(drop)
+            .map_err(Into::into),
+    );
+    note(
+        "upstream_ca_file",
+        mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock))
+            .map(drop)
+            .map_err(Into::into),
+    );
     // A store that a daemon uses can be opened beside it; one that is not there is made in a folder that goes away.
     let made = tempfile_folder();
-    let store = if folders.store().is_file() { folders.store() } else { made.join("gatehouse.db") };
+    let store = if folders.store().is_file() {
+        folders.store()
+    } else {
+        made.join("gatehouse.db")
+    };
     note("data_dir", fs::create_dir_all(&made).map_err(Into::into));
-    note("data_dir", store::open(&store::Settings { file: store }).map(drop).map_err(chain));
+    note(
+        "data_dir",
+        store::open(&store::Settings { file: store })
+            .map(drop)
+            .map_err(chain),
+    );
     if config.nginx == NginxMode::Managed {
-        let own = nginx::Settings { folder: made.join("nginx"), logs: made.clone(), ..nginx_settings(config, &folders) };
+        let own = nginx::Settings {
+            folder: made.join("nginx"),
+            logs: made.clone(),
+            ..nginx_settings(config, &folders)
+        };
         let tested = match nginx::render(&own, &[]) {
             Ok(text) => nginx::test(&own, &text).await,
             Err(error) => Err(error),

@@ -18,30 +18,45 @@ use crate::store;
 fn facts(demo: Demo) -> (&'static str, &'static str) {
     match demo {
         Demo::CurrentTime => ("demo.currenttime.port", "demo.currenttime.registered"),
-        Demo::RealServerFakeTools => ("demo.realserverfaketools.port", "demo.realserverfaketools.registered"),
+        Demo::RealServerFakeTools => (
+            "demo.realserverfaketools.port",
+            "demo.realserverfaketools.registered",
+        ),
     }
 }
 
 pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> anyhow::Result<()> {
     for demo in Demo::ALL {
         let (port_fact, registered_fact) = facts(demo);
-        let listener = listener(parts, port_fact).await.with_context(|| format!("starting the demo {}", demo.name()))?;
+        let listener = listener(parts, port_fact)
+            .await
+            .with_context(|| format!("starting the demo {}", demo.name()))?;
         let port = listener.local_addr()?.port();
         parts.store.put_fact(port_fact, port.to_string()).await?;
         let stop = tasks.stop();
         tasks.spawn("demo", &stop.clone(), async move {
             if let Err(error) = demo::serve(demo, listener, stop).await {
-                tracing::error!(error = &error as &dyn std::error::Error, demo = demo.name(), "a demo server failed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    demo = demo.name(),
+                    "a demo server failed"
+                );
             }
         });
-        register(parts, demo, port, registered_fact).await.with_context(|| format!("registering the demo {}", demo.name()))?;
+        register(parts, demo, port, registered_fact)
+            .await
+            .with_context(|| format!("registering the demo {}", demo.name()))?;
     }
     Ok(())
 }
 
 /// The port of the last run if it is free, any other if not.
 async fn listener(parts: &Parts, fact: &'static str) -> anyhow::Result<TcpListener> {
-    let kept = parts.store.fact(fact).await?.and_then(|port| port.parse::<u16>().ok());
+    let kept = parts
+        .store
+        .fact(fact)
+        .await?
+        .and_then(|port| port.parse::<u16>().ok());
     for port in kept.into_iter().chain([0]) {
         if let Ok(listener) = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             return Ok(listener);
@@ -56,11 +71,23 @@ async fn register(parts: &Parts, demo: Demo, port: u16, fact: &'static str) -> a
     let operator = Permit::of_the_operator();
     let new = new_server(demo, port)?;
     if parts.store.fact(fact).await?.is_some() {
-        let Some(known) = parts.store.server(&new.path).await? else { return Ok(()) };
+        let Some(known) = parts.store.server(&new.path).await? else {
+            return Ok(());
+        };
         let moved = known.profile.proxy_pass_url != new.profile.proxy_pass_url;
         // Somebody may have pointed the record elsewhere; only an address that this demo had is brought up to date.
-        if moved && known.profile.proxy_pass_url.as_str().starts_with("http://127.0.0.1:") && known.registered_by == operator.actor() {
-            let profile = Profile { proxy_pass_url: new.profile.proxy_pass_url, ..known.profile };
+        if moved
+            && known
+                .profile
+                .proxy_pass_url
+                .as_str()
+                .starts_with("http://127.0.0.1:")
+            && known.registered_by == operator.actor()
+        {
+            let profile = Profile {
+                proxy_pass_url: new.profile.proxy_pass_url,
+                ..known.profile
+            };
             registry.change(&operator, &new.path, profile, None).await?;
         }
         return Ok(());
@@ -83,5 +110,7 @@ fn new_server(demo: Demo, port: u16) -> anyhow::Result<NewServer> {
         ("license", "Apache-2.0".to_owned()),
     ];
     let draft = Draft::from_pairs(fields.map(|(name, text)| (name.to_owned(), text)).to_vec());
-    draft.new_server(Description::Required).map_err(|faults| anyhow::anyhow!("{faults:?}"))
+    draft
+        .new_server(Description::Required)
+        .map_err(|faults| anyhow::anyhow!("{faults:?}"))
 }

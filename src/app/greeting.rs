@@ -17,7 +17,9 @@ pub(super) fn print(config: &Config, folders: &Folders, password: Option<&Secret
     ];
     if let Some(password) = password {
         let place = folders.initial_password();
-        let shown = if out.is_terminal() { format!("{} (also in {})", password.expose(), place.display()) } else {
+        let shown = if out.is_terminal() {
+            format!("{} (also in {})", password.expose(), place.display())
+        } else {
             format!("in {}", place.display())
         };
         lines.push(format!("  Password              {shown}"));
@@ -29,19 +31,27 @@ pub(super) fn print(config: &Config, folders: &Folders, password: Option<&Secret
     }
     lines.push(String::new());
     // Nobody may be listening (a closed pipe); the daemon runs all the same.
-    out.write_all((lines.join("\n") + "\n").as_bytes()).and_then(|()| out.flush()).ok();
+    out.write_all((lines.join("\n") + "\n").as_bytes())
+        .and_then(|()| out.flush())
+        .ok();
 }
 
 fn command(config: &Config, folders: &Folders) -> String {
-    let program = std::env::current_exe().map_or_else(|_| "gatehouse".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or_else(|_| "gatehouse".to_owned(), |path| path.display().to_string());
     let data = folders.data.display();
     let user = quoted(&config.admin_user);
     let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"current_time_by_timezone","arguments":{"tz_name":"Europe/Paris"}}}"#;
-    let token = format!("{} token create --data-dir {} --user {user} --groups {ADMIN_GROUP}", quoted(&program), quoted(&data.to_string()));
+    let token = format!(
+        "{} token create --data-dir {} --user {user} --groups {ADMIN_GROUP}",
+        quoted(&program),
+        quoted(&data.to_string())
+    );
     [
         format!("curl -sS {}/currenttime/mcp \\", config.registry_url),
         format!("  -H \"Authorization: Bearer $({token})\" \\"),
-        "  -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\".to_owned(),
+        "  -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\"
+            .to_owned(),
         format!("  -d '{message}'"),
     ]
     .join("\n")
@@ -49,6 +59,12 @@ fn command(config: &Config, folders: &Folders) -> String {
 
 /// A word of a shell command.
 fn quoted(text: &str) -> String {
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.+@,:=".contains(&b));
-    if plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    let plain = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/-_.+@,:=".contains(&b));
+    if plain && !text.is_empty() {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

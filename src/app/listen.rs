@@ -36,7 +36,12 @@ pub(super) fn unix(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Serve a unix socket until `stop`.
-pub(super) async fn serve_unix(listener: UnixListener, routes: Router, tasks: Tasks, stop: CancellationToken) {
+pub(super) async fn serve_unix(
+    listener: UnixListener,
+    routes: Router,
+    tasks: Tasks,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -62,7 +67,10 @@ pub(super) async fn serve_tcp(listener: TcpListener, routes: Router, tasks: Task
 }
 
 async fn pause(error: &std::io::Error) {
-    tracing::warn!(error = error as &dyn std::error::Error, "a connection could not be accepted");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "a connection could not be accepted"
+    );
     tokio::time::sleep(PAUSE).await;
 }
 

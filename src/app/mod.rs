@@ -93,15 +93,28 @@ async fn start(
         listen::unix(&path).with_context(|| format!("listening on {}", path.display()))
     };
     let admin = socket(folders.admin_socket())?;
-    tasks.spawn("admin", &stop, listen::serve_unix(admin, web::admin(state.clone()), tasks.clone(), stop.clone()));
-    watch_folder(tasks, config.templates_dir.as_deref(), "templates", reload_view(state.view.clone()))?;
+    tasks.spawn(
+        "admin",
+        &stop,
+        listen::serve_unix(admin, web::admin(state.clone()), tasks.clone(), stop.clone()),
+    );
+    watch_folder(
+        tasks,
+        config.templates_dir.as_deref(),
+        "templates",
+        reload_view(state.view.clone()),
+    )?;
     watch_folder(tasks, config.auth_dir.as_deref(), "auth", reload_rights(parts))?;
     let Some(nginx) = &parts.nginx else {
         for address in &config.listen {
             let listener = tokio::net::TcpListener::bind(address).await;
             let listener = listener.with_context(|| format!("listen: {address} cannot be bound"))?;
             let routes = web::registry(state.clone());
-            tasks.spawn("web", &stop, listen::serve_tcp(listener, routes, tasks.clone(), stop.clone()));
+            tasks.spawn(
+                "web",
+                &stop,
+                listen::serve_tcp(listener, routes, tasks.clone(), stop.clone()),
+            );
         }
         return Ok(());
     };
@@ -109,7 +122,11 @@ async fn start(
         ("gate", folders.gate_socket(), web::gate(state.clone())),
         ("web", folders.web_socket(), web::registry(state.clone())),
     ] {
-        tasks.spawn(name, &stop, listen::serve_unix(socket(path)?, routes, tasks.clone(), stop.clone()));
+        tasks.spawn(
+            name,
+            &stop,
+            listen::serve_unix(socket(path)?, routes, tasks.clone(), stop.clone()),
+        );
     }
     let templates = build::watch_templates(config, tasks)?;
     let publisher = parts.publisher(config, nginx, templates);
@@ -119,7 +136,9 @@ async fn start(
     tasks.spawn("nginx", front, async move { supervised.supervise(until).await });
     tasks.spawn("publisher", &stop, publisher.run(stop.clone()));
     let first = status.wait_for(|status| status.live.is_some() || status.fault.is_some());
-    let first = tokio::time::timeout(FIRST_CONFIGURATION, first).await.context("waiting for nginx")?;
+    let first = tokio::time::timeout(FIRST_CONFIGURATION, first)
+        .await
+        .context("waiting for nginx")?;
     let first = first.context("the publisher ended")?.clone();
     match (first.live, first.fault) {
         (None, Some(fault)) => bail!("{fault}"),
@@ -127,12 +146,23 @@ async fn start(
     }
 }
 
-async fn greet(config: &Config, folders: &Folders, parts: &Parts, tasks: &Tasks, with_demos: bool) -> anyhow::Result<()> {
+async fn greet(
+    config: &Config,
+    folders: &Folders,
+    parts: &Parts,
+    tasks: &Tasks,
+    with_demos: bool,
+) -> anyhow::Result<()> {
     let password = build::ensure_admin(config, folders, parts).await?;
     if with_demos {
         demos::start(parts, tasks).await?;
     }
-    greeting::print(config, folders, password.as_ref(), with_demos && parts.nginx.is_some());
+    greeting::print(
+        config,
+        folders,
+        password.as_ref(),
+        with_demos && parts.nginx.is_some(),
+    );
     Ok(())
 }
 
@@ -182,7 +212,10 @@ fn watch_folder(
 fn reload_view(view: View) -> impl Fn() + Send + Sync + 'static {
     move || match view.reload() {
         Ok(()) => tracing::info!("page templates read"),
-        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the old page templates stay"),
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the old page templates stay"
+        ),
     }
 }
 
@@ -190,7 +223,12 @@ fn reload_rights(parts: &Parts) -> impl Fn() + Send + Sync + 'static {
     let (rights, source): (watch::Sender<Arc<Rights>>, _) = (parts.rights.clone(), parts.policy.clone());
     move || match source.read() {
         Ok(policy) => {
-            rights.send_modify(|rights| *rights = Arc::new(Rights { policy, ..Rights::clone(rights) }));
+            rights.send_modify(|rights| {
+                *rights = Arc::new(Rights {
+                    policy,
+                    ..Rights::clone(rights)
+                });
+            });
             tracing::info!("scopes read");
         }
         Err(error) => tracing::error!(reason = format!("{error:#}"), "the old scopes stay"),

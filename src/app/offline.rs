@@ -31,23 +31,44 @@ impl Offline {
         let lock = build::lock(folders)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = PolicySource::of(config).read()?;
-        let rights = Rights { policy, admin_scope: config.admin_scope.clone() };
+        let rights = Rights {
+            policy,
+            admin_scope: config.admin_scope.clone(),
+        };
         let (_, rights) = watch::channel(Arc::new(rights));
-        let store = store::open(&store::Settings { file: folders.store() }).context("opening the store")?;
-        let issuer = Issuer::open(&token::Settings { folder: folders.keys() }, Arc::clone(&clock))?;
+        let store = store::open(&store::Settings {
+            file: folders.store(),
+        })
+        .context("opening the store")?;
+        let issuer = Issuer::open(
+            &token::Settings {
+                folder: folders.keys(),
+            },
+            Arc::clone(&clock),
+        )?;
         let login = Login::new(store, password::Passwords::new(1)?, Arc::clone(&clock));
-        Ok(Self { _lock: lock, login, tokens: Tokens::new(issuer, rights, clock) })
+        Ok(Self {
+            _lock: lock,
+            login,
+            tokens: Tokens::new(issuer, rights, clock),
+        })
     }
 
     /// Give the local administrator a password.
     pub async fn set_admin_password(&self, name: &str, password: Secret<String>) -> anyhow::Result<()> {
         let groups = vec![ADMIN_GROUP.to_owned()];
-        Ok(self.login.set_password(&Permit::of_the_operator(), name, groups, password).await?)
+        Ok(self
+            .login
+            .set_password(&Permit::of_the_operator(), name, groups, password)
+            .await?)
     }
 
     /// Sign a token for anybody.
     pub fn token(&self, user: &str, groups: Vec<String>, wish: Wish) -> anyhow::Result<Secret<String>> {
-        Ok(self.tokens.vend_for(&Permit::of_the_operator(), user, groups, wish)?.token)
+        Ok(self
+            .tokens
+            .vend_for(&Permit::of_the_operator(), user, groups, wish)?
+            .token)
     }
 }
 

@@ -18,7 +18,11 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn new() -> Self {
-        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), died: CancellationToken::new() }
+        Self {
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            died: CancellationToken::new(),
+        }
     }
 
     /// What every task listens to.
@@ -32,7 +36,12 @@ impl Tasks {
     }
 
     /// Start a task that runs until `stop`.
-    pub(crate) fn spawn(&self, name: &'static str, until: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(
+        &self,
+        name: &'static str,
+        until: &CancellationToken,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let (until, died) = (until.clone(), self.died.clone());
         #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
         self.tracker.spawn(async move {

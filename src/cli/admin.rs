@@ -13,8 +13,13 @@ pub(super) async fn reset_password(config: &Config) -> anyhow::Result<()> {
     let password = offline::new_password()?;
     let groups = offline::admin_groups();
     let wish = json!({"username": config.admin_user, "password": password.expose(), "groups": groups});
-    if daemon::ask(&folders, links::ADMIN_PASSWORD, &wish).await?.is_none() {
-        Offline::open(config, &folders)?.set_admin_password(&config.admin_user, password.clone()).await?;
+    if daemon::ask(&folders, links::ADMIN_PASSWORD, &wish)
+        .await?
+        .is_none()
+    {
+        Offline::open(config, &folders)?
+            .set_admin_password(&config.admin_user, password.clone())
+            .await?;
     }
     // It is no longer the one of the first start.
     std::fs::remove_file(folders.initial_password()).ok();

@@ -19,40 +19,73 @@ pub(super) fn command() -> Command {
                     .help("Also run two example MCP servers, and register them once"),
             ),
         )
-        .subcommand(with_settings(Command::new("check").about("Report every fault of the settings, templates and store")))
-        .subcommand(with_settings(Command::new("render").about("Print the nginx.conf of an empty register")))
+        .subcommand(with_settings(
+            Command::new("check").about("Report every fault of the settings, templates and store"),
+        ))
+        .subcommand(with_settings(
+            Command::new("render").about("Print the nginx.conf of an empty register"),
+        ))
         .subcommand(
             Command::new("demo")
                 .about("Run one example MCP server")
-                .arg(Arg::new("name").required(true).value_parser(["currenttime", "realserverfaketools"]))
-                .arg(Arg::new("listen").long("listen").value_name("ADDR").default_value("127.0.0.1:8000")),
+                .arg(
+                    Arg::new("name")
+                        .required(true)
+                        .value_parser(["currenttime", "realserverfaketools"]),
+                )
+                .arg(
+                    Arg::new("listen")
+                        .long("listen")
+                        .value_name("ADDR")
+                        .default_value("127.0.0.1:8000"),
+                ),
         )
         .subcommand(
-            Command::new("token").about("Tokens").subcommand_required(true).subcommand(
-                with_settings(Command::new("create").about("Sign a token and print it alone"))
-                    .arg(Arg::new("user").long("user").value_name("NAME").required(true).help("Whose it is"))
-                    .arg(list("groups", "Groups; without --scopes the token holds their scopes"))
-                    .arg(list("scopes", "Scopes, instead of those of the groups"))
-                    .arg(
-                        Arg::new("hours")
-                            .long("expires-in-hours")
-                            .value_name("N")
-                            .default_value("8")
-                            .value_parser(value_parser!(i64).range(1..=24))
-                            .help("How long it lives, 1 to 24"),
-                    ),
-            ),
+            Command::new("token")
+                .about("Tokens")
+                .subcommand_required(true)
+                .subcommand(
+                    with_settings(Command::new("create").about("Sign a token and print it alone"))
+                        .arg(
+                            Arg::new("user")
+                                .long("user")
+                                .value_name("NAME")
+                                .required(true)
+                                .help("Whose it is"),
+                        )
+                        .arg(list(
+                            "groups",
+                            "Groups; without --scopes the token holds their scopes",
+                        ))
+                        .arg(list("scopes", "Scopes, instead of those of the groups"))
+                        .arg(
+                            Arg::new("hours")
+                                .long("expires-in-hours")
+                                .value_name("N")
+                                .default_value("8")
+                                .value_parser(value_parser!(i64).range(1..=24))
+                                .help("How long it lives, 1 to 24"),
+                        ),
+                ),
         )
         .subcommand(
-            Command::new("admin").about("The local administrator").subcommand_required(true).subcommand(
-                with_settings(Command::new("reset-password").about("Make a new password and print it alone")),
-            ),
+            Command::new("admin")
+                .about("The local administrator")
+                .subcommand_required(true)
+                .subcommand(with_settings(
+                    Command::new("reset-password").about("Make a new password and print it alone"),
+                )),
         )
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
 }
 
 fn list(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name("A,B").value_delimiter(',').action(ArgAction::Append).help(help)
+    Arg::new(name)
+        .long(name)
+        .value_name("A,B")
+        .value_delimiter(',')
+        .action(ArgAction::Append)
+        .help(help)
 }
 
 fn with_settings(command: Command) -> Command {
@@ -72,5 +105,8 @@ fn flag(key: &Key) -> Arg {
         .long(key.name.replace('_', "-"))
         .value_name("VALUE")
         .hide_possible_values(true)
-        .help(format!("{} [{}; default: {}]", key.sentence, key.variable, key.default))
+        .help(format!(
+            "{} [{}; default: {}]",
+            key.sentence, key.variable, key.default
+        ))
 }

@@ -12,7 +12,9 @@ use crate::config::folders::Folders;
 /// Post JSON to the daemon of this data folder. `None`: no daemon runs.
 pub(super) async fn ask(folders: &Folders, path: &str, body: &Value) -> anyhow::Result<Option<Value>> {
     // A socket without a daemon behind it is what an unclean end leaves.
-    let Ok(stream) = UnixStream::connect(folders.admin_socket()).await else { return Ok(None) };
+    let Ok(stream) = UnixStream::connect(folders.admin_socket()).await else {
+        return Ok(None);
+    };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = http::Request::post(path)
         .header(http::header::HOST, "admin")
@@ -27,7 +29,13 @@ pub(super) async fn ask(folders: &Folders, path: &str, body: &Value) -> anyhow::
     let (status, body) = answer.context("asking the running daemon")?;
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();
     if !status.is_success() {
-        bail!("{}", value.get("detail").and_then(Value::as_str).unwrap_or("the running daemon refused"));
+        bail!(
+            "{}",
+            value
+                .get("detail")
+                .and_then(Value::as_str)
+                .unwrap_or("the running daemon refused")
+        );
     }
     Ok(Some(value))
 }

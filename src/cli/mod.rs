@@ -60,7 +60,10 @@ fn settings(matches: &ArgMatches) -> Result<Config, Vec<config::Fault>> {
             Some((key.name.to_owned(), text.clone()))
         })
         .collect();
-    let file = innermost.try_get_one::<std::path::PathBuf>("config").ok().flatten();
+    let file = innermost
+        .try_get_one::<std::path::PathBuf>("config")
+        .ok()
+        .flatten();
     config::load(&flags, file.map(std::path::PathBuf::as_path))
 }
 
@@ -69,7 +72,10 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn complain(faults: &[String]) -> ExitCode {
-    let lines: String = faults.iter().map(|fault| format!("gatehouse: {fault}\n")).collect();
+    let lines: String = faults
+        .iter()
+        .map(|fault| format!("gatehouse: {fault}\n"))
+        .collect();
     std::io::stderr().lock().write_all(lines.as_bytes()).ok();
     ExitCode::from(CONFIGURATION)
 }
@@ -78,7 +84,10 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            std::io::stderr().lock().write_all(format!("gatehouse: {error:#}\n").as_bytes()).ok();
+            std::io::stderr()
+                .lock()
+                .write_all(format!("gatehouse: {error:#}\n").as_bytes())
+                .ok();
             ExitCode::FAILURE
         }
     }

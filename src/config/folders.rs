@@ -28,11 +28,26 @@ impl Folders {
     pub fn of(data: &Path) -> std::io::Result<Self> {
         let data = std::path::absolute(data)?;
         let text = data.to_string_lossy();
-        let inert = text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.+@,:=~ ".contains(c));
+        let inert = text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/-_.+@,:=~ ".contains(c));
         let short = text.len() + "/run".len() + LONGEST_NAME <= MOST_SOCKET_PATH;
-        let home = if inert { data.clone() } else { runtime_folder(&data) };
-        let run = if inert && short { data.join("run") } else { runtime_folder(&data).join("run") };
-        Ok(Self { run, nginx: home.join("nginx"), logs: home.join("logs"), data })
+        let home = if inert {
+            data.clone()
+        } else {
+            runtime_folder(&data)
+        };
+        let run = if inert && short {
+            data.join("run")
+        } else {
+            runtime_folder(&data).join("run")
+        };
+        Ok(Self {
+            run,
+            nginx: home.join("nginx"),
+            logs: home.join("logs"),
+            data,
+        })
     }
 
     /// The lock that one daemon holds.
@@ -73,13 +88,21 @@ impl Folders {
 
 fn runtime_folder(data: &Path) -> PathBuf {
     let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
-    let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(digest.get(..6).unwrap_or_default());
     let user = rustix::process::geteuid().as_raw();
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| {
-        let text = dir.to_string_lossy();
-        text.len() < 60 && text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c)) && dir.is_dir()
-    });
-    base.unwrap_or_else(|| PathBuf::from("/tmp")).join(format!("gatehouse-{user}-{name}"))
+    #[expect(clippy::disallowed_methods, reason = "this part reads the environment")]
+    let base = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| {
+            let text = dir.to_string_lossy();
+            text.len() < 60
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
+                && dir.is_dir()
+        });
+    base.unwrap_or_else(|| PathBuf::from("/tmp"))
+        .join(format!("gatehouse-{user}-{name}"))
 }
 
 #[cfg(test)]
@@ -89,13 +112,20 @@ mod tests {
     #[test]
     fn sockets_have_room_and_nginx_can_name_its_folders() {
         let plain = Folders::of(Path::new("/srv/gatehouse/data")).unwrap();
-        assert_eq!(plain.gate_socket(), Path::new("/srv/gatehouse/data/run/gate.sock"));
+        assert_eq!(
+            plain.gate_socket(),
+            Path::new("/srv/gatehouse/data/run/gate.sock")
+        );
         let long = Folders::of(&PathBuf::from(format!("/srv/{}", "x".repeat(100)))).unwrap();
         assert!(long.gate_socket().as_os_str().len() <= MOST_SOCKET_PATH);
         assert!(long.nginx.starts_with(&long.data));
         let odd = Folders::of(Path::new("/srv/\"; include x;/ü")).unwrap();
         for place in [&odd.run, &odd.nginx, &odd.logs] {
-            assert!(!place.to_string_lossy().contains(['"', ';', 'ü']), "{}", place.display());
+            assert!(
+                !place.to_string_lossy().contains(['"', ';', 'ü']),
+                "{}",
+                place.display()
+            );
         }
         assert_ne!(long.run, odd.run);
     }

@@ -22,36 +22,167 @@ const fn key(
     default: &'static str,
     sentence: &'static str,
 ) -> Key {
-    Key { name, variable, default, since: "0.1", sentence }
+    Key {
+        name,
+        variable,
+        default,
+        since: "0.1",
+        sentence,
+    }
 }
 
 /// Every setting, in the order of the reference.
 pub const KEYS: &[Key] = &[
-    key("data_dir", "GATEHOUSE_DATA_DIR", "data", "The folder that holds all state: store, keys, sockets, logs."),
-    key("listen", "GATEHOUSE_LISTEN", "127.0.0.1:8080,127.0.0.1:7860, and the same on [::1]", "TCP addresses, parted by commas; ours alone to listen on."),
-    key("registry_url", "REGISTRY_URL", "http:// and the first listen address", "The public base of every address that is printed; https here makes cookies secure."),
-    key("trusted_proxies", "TRUSTED_PROXIES", "none", "Addresses or networks whose X-Forwarded-For is believed, parted by commas."),
-    key("nginx", "GATEHOUSE_NGINX", "managed", "`managed` runs an nginx of our own; `off` serves pages and API without mounts."),
-    key("nginx_program", "GATEHOUSE_NGINX_PROGRAM", "nginx in PATH or /usr/sbin", "The nginx to run."),
-    key("nginx_workers", "GATEHOUSE_NGINX_WORKERS", "one for each core", "Worker processes of nginx."),
-    key("templates_dir", "GATEHOUSE_TEMPLATES_DIR", "compiled in", "Page templates that replace the compiled-in ones, file by file; watched."),
-    key("nginx_dir", "GATEHOUSE_NGINX_DIR", "compiled in", "nginx templates that replace the compiled-in ones, file by file; watched."),
-    key("auth_dir", "GATEHOUSE_AUTH_DIR", "compiled in", "The folder of scopes.yml; watched."),
-    key("admin_user", "ADMIN_USER", "admin", "The name of the local administrator."),
-    key("admin_password", "ADMIN_PASSWORD", "generated at the first start", "The local administrator's password; `_file` behind the key names a file with it."),
-    key("admin_password_file", "ADMIN_PASSWORD_FILE", "none", "A file whose first line is the local administrator's password."),
-    key("admin_scope", "GATEHOUSE_ADMIN_SCOPE", "mcp-registry-admin", "Who holds this scope is an administrator."),
-    key("session_cookie_secure", "SESSION_COOKIE_SECURE", "whether registry_url is https", "Whether browsers send the session cookie over https only."),
-    key("allow_private_upstreams", "GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS", "true", "Whether servers in loopback and private networks may be registered and reached."),
-    key("upstream_ca_file", "GATEHOUSE_UPSTREAM_CA_FILE", "the machine's own", "A PEM file of certificate authorities for https servers."),
-    key("upstream_connect_seconds", "GATEHOUSE_UPSTREAM_CONNECT_SECONDS", "5", "How long a connection to a server may take to open."),
-    key("upstream_read_seconds", "GATEHOUSE_UPSTREAM_READ_SECONDS", "3600", "How long a server may be silent."),
-    key("name_ttl_seconds", "GATEHOUSE_NAME_TTL_SECONDS", "10", "How long the addresses of a name are believed."),
-    key("max_body_bytes", "GATEHOUSE_MAX_BODY_BYTES", "8388608", "The largest request body."),
-    key("reload_seconds", "GATEHOUSE_RELOAD_SECONDS", "30", "At most one reload of nginx in this time, after the first."),
-    key("max_upstream_blocks", "GATEHOUSE_MAX_UPSTREAM_BLOCKS", "500", "How many servers get connections kept by nginx; the busiest do."),
-    key("worker_shutdown_seconds", "GATEHOUSE_WORKER_SHUTDOWN_SECONDS", "3600", "How long old nginx workers may finish their streams."),
-    key("log_level", "LOG_LEVEL", "info", "What is logged: error, warn, info, debug, or a tracing filter."),
+    key(
+        "data_dir",
+        "GATEHOUSE_DATA_DIR",
+        "data",
+        "The folder that holds all state: store, keys, sockets, logs.",
+    ),
+    key(
+        "listen",
+        "GATEHOUSE_LISTEN",
+        "127.0.0.1:8080,127.0.0.1:7860, and the same on [::1]",
+        "TCP addresses, parted by commas; ours alone to listen on.",
+    ),
+    key(
+        "registry_url",
+        "REGISTRY_URL",
+        "http:// and the first listen address",
+        "The public base of every address that is printed; https here makes cookies secure.",
+    ),
+    key(
+        "trusted_proxies",
+        "TRUSTED_PROXIES",
+        "none",
+        "Addresses or networks whose X-Forwarded-For is believed, parted by commas.",
+    ),
+    key(
+        "nginx",
+        "GATEHOUSE_NGINX",
+        "managed",
+        "`managed` runs an nginx of our own; `off` serves pages and API without mounts.",
+    ),
+    key(
+        "nginx_program",
+        "GATEHOUSE_NGINX_PROGRAM",
+        "nginx in PATH or /usr/sbin",
+        "The nginx to run.",
+    ),
+    key(
+        "nginx_workers",
+        "GATEHOUSE_NGINX_WORKERS",
+        "one for each core",
+        "Worker processes of nginx.",
+    ),
+    key(
+        "templates_dir",
+        "GATEHOUSE_TEMPLATES_DIR",
+        "compiled in",
+        "Page templates that replace the compiled-in ones, file by file; watched.",
+    ),
+    key(
+        "nginx_dir",
+        "GATEHOUSE_NGINX_DIR",
+        "compiled in",
+        "nginx templates that replace the compiled-in ones, file by file; watched.",
+    ),
+    key(
+        "auth_dir",
+        "GATEHOUSE_AUTH_DIR",
+        "compiled in",
+        "The folder of scopes.yml; watched.",
+    ),
+    key(
+        "admin_user",
+        "ADMIN_USER",
+        "admin",
+        "The name of the local administrator.",
+    ),
+    key(
+        "admin_password",
+        "ADMIN_PASSWORD",
+        "generated at the first start",
+        "The local administrator's password; `_file` behind the key names a file with it.",
+    ),
+    key(
+        "admin_password_file",
+        "ADMIN_PASSWORD_FILE",
+        "none",
+        "A file whose first line is the local administrator's password.",
+    ),
+    key(
+        "admin_scope",
+        "GATEHOUSE_ADMIN_SCOPE",
+        "mcp-registry-admin",
+        "Who holds this scope is an administrator.",
+    ),
+    key(
+        "session_cookie_secure",
+        "SESSION_COOKIE_SECURE",
+        "whether registry_url is https",
+        "Whether browsers send the session cookie over https only.",
+    ),
+    key(
+        "allow_private_upstreams",
+        "GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS",
+        "true",
+        "Whether servers in loopback and private networks may be registered and reached.",
+    ),
+    key(
+        "upstream_ca_file",
+        "GATEHOUSE_UPSTREAM_CA_FILE",
+        "the machine's own",
+        "A PEM file of certificate authorities for https servers.",
+    ),
+    key(
+        "upstream_connect_seconds",
+        "GATEHOUSE_UPSTREAM_CONNECT_SECONDS",
+        "5",
+        "How long a connection to a server may take to open.",
+    ),
+    key(
+        "upstream_read_seconds",
+        "GATEHOUSE_UPSTREAM_READ_SECONDS",
+        "3600",
+        "How long a server may be silent.",
+    ),
+    key(
+        "name_ttl_seconds",
+        "GATEHOUSE_NAME_TTL_SECONDS",
+        "10",
+        "How long the addresses of a name are believed.",
+    ),
+    key(
+        "max_body_bytes",
+        "GATEHOUSE_MAX_BODY_BYTES",
+        "8388608",
+        "The largest request body.",
+    ),
+    key(
+        "reload_seconds",
+        "GATEHOUSE_RELOAD_SECONDS",
+        "30",
+        "At most one reload of nginx in this time, after the first.",
+    ),
+    key(
+        "max_upstream_blocks",
+        "GATEHOUSE_MAX_UPSTREAM_BLOCKS",
+        "500",
+        "How many servers get connections kept by nginx; the busiest do.",
+    ),
+    key(
+        "worker_shutdown_seconds",
+        "GATEHOUSE_WORKER_SHUTDOWN_SECONDS",
+        "3600",
+        "How long old nginx workers may finish their streams.",
+    ),
+    key(
+        "log_level",
+        "LOG_LEVEL",
+        "info",
+        "What is logged: error, warn, info, debug, or a tracing filter.",
+    ),
 ];
 
 /// The row of a key.
@@ -61,11 +192,14 @@ pub fn find(name: &str) -> Option<&'static Key> {
 
 /// The reference as a Markdown table.
 pub fn reference() -> String {
-    let mut text = String::from("| key, flag | variable | default | since | what it does |\n|---|---|---|---|---|\n");
+    let mut text =
+        String::from("| key, flag | variable | default | since | what it does |\n|---|---|---|---|---|\n");
     for key in KEYS {
         let flag = key.name.replace('_', "-");
-        let row =
-            format!("| `{}`, `--{flag}` | `{}` | {} | {} | {} |\n", key.name, key.variable, key.default, key.since, key.sentence);
+        let row = format!(
+            "| `{}`, `--{flag}` | `{}` | {} | {} | {} |\n",
+            key.name, key.variable, key.default, key.since, key.sentence
+        );
         text.push_str(&row);
     }
     text
@@ -78,13 +212,21 @@ mod tests {
     #[test]
     fn the_guide_shows_the_present_reference() {
         let guide = include_str!("../../docs/settings.md");
-        assert!(guide.contains(&reference()), "write the output of `gatehouse settings` into docs/settings.md");
+        assert!(
+            guide.contains(&reference()),
+            "write the output of `gatehouse settings` into docs/settings.md"
+        );
     }
 
     #[test]
     fn no_name_stands_twice() {
         for (index, key) in KEYS.iter().enumerate() {
-            assert!(!KEYS.iter().skip(index + 1).any(|other| other.name == key.name || other.variable == key.variable));
+            assert!(
+                !KEYS
+                    .iter()
+                    .skip(index + 1)
+                    .any(|other| other.name == key.name || other.variable == key.variable)
+            );
         }
     }
 }

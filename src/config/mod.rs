@@ -26,7 +26,11 @@ pub struct Fault {
 
 impl Fault {
     fn new(key: &str, origin: &str, words: String) -> Self {
-        Self { key: key.to_owned(), origin: origin.to_owned(), words }
+        Self {
+            key: key.to_owned(),
+            origin: origin.to_owned(),
+            words,
+        }
     }
 }
 
@@ -47,7 +51,10 @@ pub enum NginxMode {
 
 /// All settings, ready.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "each field is a row of `keys::KEYS`, where its sentence stands")]
+#[expect(
+    missing_docs,
+    reason = "each field is a row of `keys::KEYS`, where its sentence stands"
+)]
 pub struct Config {
     pub data_dir: PathBuf,
     pub listen: Vec<SocketAddr>,
@@ -77,6 +84,10 @@ pub struct Config {
 
 /// Read the settings of this process.
 pub fn load(flags: &[(String, String)], file: Option<&Path>) -> Result<Config, Vec<Fault>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that reads the environment"
+    )]
     load_from(flags, |name| std::env::var(name).ok(), file)
 }
 
@@ -89,7 +100,11 @@ fn load_from(
     let (raw, faults) = Raw::gather(flags, environment, file);
     let mut reader = Reader { raw, faults };
     let config = reader.config(&path);
-    if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+    if reader.faults.is_empty() {
+        Ok(config)
+    } else {
+        Err(reader.faults)
+    }
 }
 
 struct Reader {
@@ -100,29 +115,43 @@ struct Reader {
 impl Reader {
     fn config(&mut self, path: &str) -> Config {
         let listen = self.listen();
-        let first = listen.first().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let first = listen
+            .first()
+            .copied()
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
         let registry_url = self.registry_url(first);
-        let nginx = self.choice("nginx", &[("managed", NginxMode::Managed), ("off", NginxMode::Off)]);
+        let nginx = self.choice(
+            "nginx",
+            &[("managed", NginxMode::Managed), ("off", NginxMode::Off)],
+        );
         Config {
-            data_dir: self.text("data_dir").map_or_else(|| PathBuf::from("data"), PathBuf::from),
+            data_dir: self
+                .text("data_dir")
+                .map_or_else(|| PathBuf::from("data"), PathBuf::from),
             trusted_proxies: self.networks(),
             nginx: nginx.unwrap_or(NginxMode::Managed),
             nginx_program: self.nginx_program(path, nginx),
-            nginx_workers: self.number("nginx_workers", 1, 256).and_then(|n| u16::try_from(n).ok()),
+            nginx_workers: self
+                .number("nginx_workers", 1, 256)
+                .and_then(|n| u16::try_from(n).ok()),
             templates_dir: self.folder("templates_dir"),
             nginx_dir: self.folder("nginx_dir"),
             auth_dir: self.folder("auth_dir"),
             admin_user: self.name("admin_user", "admin"),
             admin_password: self.password(),
             admin_scope: self.name("admin_scope", "mcp-registry-admin"),
-            session_cookie_secure: self.flag("session_cookie_secure").unwrap_or(registry_url.starts_with("https://")),
+            session_cookie_secure: self
+                .flag("session_cookie_secure")
+                .unwrap_or(registry_url.starts_with("https://")),
             registry_url,
             allow_private_upstreams: self.flag("allow_private_upstreams").unwrap_or(true),
             upstream_ca_file: self.file("upstream_ca_file"),
             upstream_connect: self.seconds("upstream_connect_seconds", 5, 60),
             upstream_read: self.seconds("upstream_read_seconds", 3600, 86_400),
             name_ttl: self.seconds("name_ttl_seconds", 10, 3600),
-            max_body_bytes: self.number("max_body_bytes", 1024, 64 * 1024 * 1024).unwrap_or(8 * 1024 * 1024),
+            max_body_bytes: self
+                .number("max_body_bytes", 1024, 64 * 1024 * 1024)
+                .unwrap_or(8 * 1024 * 1024),
             reload: self.seconds("reload_seconds", 30, 3600),
             max_upstream_blocks: self
                 .number("max_upstream_blocks", 0, 10_000)
@@ -135,12 +164,19 @@ impl Reader {
     }
 
     fn fault(&mut self, key: &str, words: impl Into<String>) {
-        let origin = self.raw.get(key).map_or("not set", |written| written.origin.as_str()).to_owned();
+        let origin = self
+            .raw
+            .get(key)
+            .map_or("not set", |written| written.origin.as_str())
+            .to_owned();
         self.faults.push(Fault::new(key, &origin, words.into()));
     }
 
     fn text(&self, key: &str) -> Option<String> {
-        self.raw.get(key).map(|written| written.text.trim().to_owned()).filter(|text| !text.is_empty())
+        self.raw
+            .get(key)
+            .map(|written| written.text.trim().to_owned())
+            .filter(|text| !text.is_empty())
     }
 
     fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
@@ -166,24 +202,38 @@ impl Reader {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             match part.parse::<SocketAddr>() {
                 Ok(address) if address.port() != 0 => all.push(address),
-                _ => self.fault("listen", format!("`{part}` is not an address with a port, such as `127.0.0.1:8080`")),
+                _ => self.fault(
+                    "listen",
+                    format!("`{part}` is not an address with a port, such as `127.0.0.1:8080`"),
+                ),
             }
         }
         if all.is_empty() && self.faults.is_empty() {
             self.fault("listen", "expected at least one address");
         }
-        all.sort_unstable_by_key(|address| address.is_ipv6());
+        all.sort_by_key(SocketAddr::is_ipv6);
         all.dedup();
         all
     }
 
     fn registry_url(&mut self, first: SocketAddr) -> String {
-        let Some(text) = self.text("registry_url") else { return format!("http://{first}") };
-        let parsed = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let plain = parsed.is_some_and(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
-        let inert = text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>{}\\".contains(&b));
+        let Some(text) = self.text("registry_url") else {
+            return format!("http://{first}");
+        };
+        let parsed = url::Url::parse(&text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let plain = parsed.is_some_and(|url| {
+            url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+        });
+        let inert = text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\"'<>{}\\".contains(&b));
         if !plain || !inert {
-            self.fault("registry_url", format!("`{text}` is not an http or https address such as `https://mcp.example.com`"));
+            self.fault(
+                "registry_url",
+                format!("`{text}` is not an http or https address such as `https://mcp.example.com`"),
+            );
         }
         text.trim_end_matches('/').to_owned()
     }
@@ -195,7 +245,10 @@ impl Reader {
             let parsed = part.parse::<ipnet::IpNet>().ok();
             match parsed.or_else(|| part.parse::<std::net::IpAddr>().ok().map(Into::into)) {
                 Some(network) => networks.push(network),
-                None => self.fault("trusted_proxies", format!("`{part}` is not an address or a network such as `10.0.0.0/8`")),
+                None => self.fault(
+                    "trusted_proxies",
+                    format!("`{part}` is not an address or a network such as `10.0.0.0/8`"),
+                ),
             }
         }
         networks
@@ -209,9 +262,14 @@ impl Reader {
             return Some(PathBuf::from(text));
         }
         let folders = std::env::split_paths(path).chain([PathBuf::from("/usr/sbin")]);
-        let found = folders.map(|folder| folder.join("nginx")).find(|file| file.is_file());
+        let found = folders
+            .map(|folder| folder.join("nginx"))
+            .find(|file| file.is_file());
         if found.is_none() && mode != Some(NginxMode::Off) {
-            self.fault("nginx_program", "nginx is neither in PATH nor in /usr/sbin; install the package nginx, or use `--nginx off`");
+            self.fault(
+                "nginx_program",
+                "nginx is neither in PATH nor in /usr/sbin; install the package nginx, or use `--nginx off`",
+            );
         }
         found
     }
@@ -261,12 +319,18 @@ impl Reader {
     }
 
     fn flag(&mut self, key: &str) -> Option<bool> {
-        self.choice(key, &[("true", true), ("false", false), ("1", true), ("0", false)])
+        self.choice(
+            key,
+            &[("true", true), ("false", false), ("1", true), ("0", false)],
+        )
     }
 
     fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
-        let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)).map(|(_, value)| *value);
+        let found = choices
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(&text))
+            .map(|(_, value)| *value);
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
             self.fault(key, format!("`{text}` is none of: {}", words.join(", ")));
@@ -295,7 +359,11 @@ mod tests {
     fn flags_win_over_the_environment_over_the_file_over_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("g.toml");
-        std::fs::write(&file, "admin_user = 'file'\nlog_level = 'warn'\nlisten = ['127.0.0.1:1', '127.0.0.1:2']").unwrap();
+        std::fs::write(
+            &file,
+            "admin_user = 'file'\nlog_level = 'warn'\nlisten = ['127.0.0.1:1', '127.0.0.1:2']",
+        )
+        .unwrap();
         let environment = |name: &str| match name {
             "ADMIN_USER" => Some("variable".to_owned()),
             "ADMIN_PASSWORD" => Some(String::new()),
@@ -304,9 +372,18 @@ mod tests {
         };
         let flags = [("admin_user".to_owned(), "flag".to_owned())];
         let config = load_from(&flags, environment, Some(&file)).unwrap();
-        assert_eq!((config.admin_user.as_str(), config.log_level.as_str()), ("flag", "warn"));
-        assert_eq!(config.listen, ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]);
-        assert_eq!((config.nginx, config.registry_url.as_str()), (NginxMode::Off, "http://127.0.0.1:1"));
+        assert_eq!(
+            (config.admin_user.as_str(), config.log_level.as_str()),
+            ("flag", "warn")
+        );
+        assert_eq!(
+            config.listen,
+            ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]
+        );
+        assert_eq!(
+            (config.nginx, config.registry_url.as_str()),
+            (NginxMode::Off, "http://127.0.0.1:1")
+        );
         assert!(config.admin_password.is_none());
         let config = load_from(&[], environment, Some(&file)).unwrap();
         assert_eq!(config.admin_user, "variable");
@@ -316,13 +393,29 @@ mod tests {
     fn all_faults_come_together_with_key_and_origin_and_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("g.toml");
-        std::fs::write(&file, "colour = 'red'\nmax_body_bytes = 1\nadmin_password = 'hush'").unwrap();
+        std::fs::write(
+            &file,
+            "colour = 'red'\nmax_body_bytes = 1\nadmin_password = 'hush'",
+        )
+        .unwrap();
         let environment = |name: &str| (name == "TRUSTED_PROXIES").then(|| "10.0.0.0/8, nobody".to_owned());
-        let flags = [("nginx".to_owned(), "maybe".to_owned()), ("listen".to_owned(), "8080".to_owned())];
+        let flags = [
+            ("nginx".to_owned(), "maybe".to_owned()),
+            ("listen".to_owned(), "8080".to_owned()),
+        ];
         let faults = load_from(&flags, environment, Some(&file)).unwrap_err();
         let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        for expected in ["colour (the file", "max_body_bytes (the file", "trusted_proxies (the variable TRUSTED_PROXIES)", "nginx (the flag --nginx)", "listen (the flag --listen)"] {
-            assert!(words.iter().any(|line| line.starts_with(expected)), "{expected}: {words:?}");
+        for expected in [
+            "colour (the file",
+            "max_body_bytes (the file",
+            "trusted_proxies (the variable TRUSTED_PROXIES)",
+            "nginx (the flag --nginx)",
+            "listen (the flag --listen)",
+        ] {
+            assert!(
+                words.iter().any(|line| line.starts_with(expected)),
+                "{expected}: {words:?}"
+            );
         }
         assert!(!words.concat().contains("hush"));
     }

@@ -32,13 +32,25 @@ impl Raw {
         for key in KEYS {
             // An empty variable is how compose files say "not set".
             if let Some(text) = environment(key.variable).filter(|text| !text.is_empty()) {
-                raw.0.insert(key.name, Written { text, origin: format!("the variable {}", key.variable) });
+                raw.0.insert(
+                    key.name,
+                    Written {
+                        text,
+                        origin: format!("the variable {}", key.variable),
+                    },
+                );
             }
         }
         for (name, text) in flags {
             let Some(key) = find(name) else { continue };
             let origin = format!("the flag --{}", key.name.replace('_', "-"));
-            raw.0.insert(key.name, Written { text: text.clone(), origin });
+            raw.0.insert(
+                key.name,
+                Written {
+                    text: text.clone(),
+                    origin,
+                },
+            );
         }
         (raw, faults)
     }
@@ -58,8 +70,18 @@ impl Raw {
                 continue;
             };
             match text_of(&value) {
-                Some(text) => drop(self.0.insert(key.name, Written { text, origin: origin.clone() })),
-                None => faults.push(Fault::new(&name, &origin, "expected a text, a number, a bool or a list".to_owned())),
+                Some(text) => drop(self.0.insert(
+                    key.name,
+                    Written {
+                        text,
+                        origin: origin.clone(),
+                    },
+                )),
+                None => faults.push(Fault::new(
+                    &name,
+                    &origin,
+                    "expected a text, a number, a bool or a list".to_owned(),
+                )),
             }
         }
     }

@@ -39,7 +39,9 @@ impl Demo {
     pub fn description(self) -> &'static str {
         match self {
             Self::CurrentTime => "Tells the current time in any time zone",
-            Self::RealServerFakeTools => "Tools with schemas of every shape that answer with made-up data, for trying things out",
+            Self::RealServerFakeTools => {
+                "Tools with schemas of every shape that answer with made-up data, for trying things out"
+            }
         }
     }
 
@@ -67,7 +69,9 @@ pub async fn serve(demo: Demo, listener: TcpListener, stop: CancellationToken) -
         Demo::CurrentTime => routes(address, || Ok(currenttime::CurrentTime)),
         Demo::RealServerFakeTools => routes(address, || Ok(realserverfaketools::FakeTools)),
     };
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }
 
 fn routes<S, F>(address: SocketAddr, make: F) -> Router
@@ -76,10 +80,16 @@ where
     F: Fn() -> Result<S, std::io::Error> + Send + Sync + 'static,
 {
     let config = StreamableHttpServerConfig::default()
-        .with_allowed_hosts([address.to_string(), format!("localhost:{}", address.port()), "localhost".to_owned()])
+        .with_allowed_hosts([
+            address.to_string(),
+            format!("localhost:{}", address.port()),
+            "localhost".to_owned(),
+        ])
         .with_legacy_session_mode(false)
         .with_json_response(true);
     let service = StreamableHttpService::new(make, LocalSessionManager::default().into(), config);
     let healthy = || async { axum::Json(serde_json::json!({"status": "healthy"})) };
-    Router::new().route("/health", get(healthy)).nest_service("/mcp", service)
+    Router::new()
+        .route("/health", get(healthy))
+        .nest_service("/mcp", service)
 }

@@ -23,7 +23,11 @@ struct Flux {
 
 impl Default for Flux {
     fn default() -> Self {
-        Self { energy_level: 5, stabilization_factor: 0.75, enable_temporal_shift: false }
+        Self {
+            energy_level: 5,
+            stabilization_factor: 0.75,
+            enable_temporal_shift: false,
+        }
     }
 }
 
@@ -130,7 +134,11 @@ fn ten() -> i64 {
 }
 
 fn within(field: &str, value: i64, least: i64, most: i64) -> Result<(), String> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("{field}: expected {least} to {most}, not {value}")) }
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{field}: expected {least} to {most}, not {value}"))
+    }
 }
 
 #[tool_router(server_handler)]
@@ -181,7 +189,8 @@ impl FakeTools {
     #[tool(description = "Analyze a user profile and say what stands out")]
     fn user_profile_analyzer(&self, Parameters(wish): Parameters<Profile>) -> String {
         let fields: Vec<&String> = wish.profile.keys().collect();
-        json!({"fields": fields, "complete": !wish.profile.is_empty(), "options": wish.analysis_options}).to_string()
+        json!({"fields": fields, "complete": !wish.profile.is_empty(), "options": wish.analysis_options})
+            .to_string()
     }
 
     #[tool(description = "Generate synthetic records after a schema")]
@@ -195,7 +204,10 @@ impl FakeTools {
             _ => json!(format!("value-{seed}-{number}")),
         };
         let record = |number: i64| {
-            let fields = wish.schema.iter().map(|(name, kind)| (name.clone(), field(number, kind)));
+            let fields = wish
+                .schema
+                .iter()
+                .map(|(name, kind)| (name.clone(), field(number, kind)));
             Value::Object(fields.collect())
         };
         let records: Vec<Value> = (1..=wish.record_count).map(record).collect();

@@ -13,8 +13,13 @@ use super::policy::Policy;
 
 /// Methods that a rule for the server is enough for; they do nothing but hold a conversation together.
 pub const LIFECYCLE: &[&str] = &[
-    "initialize", "ping", "server/discover", "notifications/initialized", "notifications/cancelled",
-    "notifications/progress", "notifications/roots/list_changed",
+    "initialize",
+    "ping",
+    "server/discover",
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/roots/list_changed",
 ];
 
 /// What somebody wants to do with the registry itself.
@@ -103,7 +108,10 @@ impl Permit {
     /// For the owner of the data folder, at the command line and at the first start: who may read the store's file
     /// needs no other right.
     pub fn of_the_operator() -> Self {
-        Self { actor: "operator".to_owned(), administrator: true }
+        Self {
+            actor: "operator".to_owned(),
+            administrator: true,
+        }
     }
 }
 
@@ -129,7 +137,10 @@ impl Rights {
 
     /// Whether they may see this server in lists: by a UI permission, or because they may call it.
     pub fn may_see(&self, who: &Identity, path: &ServerPath, name: &str) -> bool {
-        let call = Call::Registry { action: Action::List, service: Some((path, name)) };
+        let call = Call::Registry {
+            action: Action::List,
+            service: Some((path, name)),
+        };
         decide(who, &call, self).is_ok() || self.policy.rules(&who.scopes).any(|rule| rule.names_server(path))
     }
 }
@@ -152,15 +163,27 @@ pub fn decide(who: &Identity, call: &Call<'_>, rights: &Rights) -> Result<Permit
             .filter(|rule| rule.names_server(server))
             .any(|rule| match act {
                 Act::Session => true,
-                Act::Message { method, thing: None } => LIFECYCLE.contains(method) || rule.methods.has(method),
-                Act::Message { method, thing: Some(thing) } => rule.methods.has(method) && rule.tools.has(thing),
+                Act::Message { method, thing: None } => {
+                    LIFECYCLE.contains(method) || rule.methods.has(method)
+                }
+                Act::Message {
+                    method,
+                    thing: Some(thing),
+                } => rule.methods.has(method) && rule.tools.has(thing),
                 Act::Unseen => {
                     use super::policy::Names::All;
                     matches!((&rule.methods, &rule.tools), (All, All))
                 }
             }),
     };
-    if yes { Ok(Permit { actor: who.username.clone(), administrator }) } else { Err(Denied) }
+    if yes {
+        Ok(Permit {
+            actor: who.username.clone(),
+            administrator,
+        })
+    } else {
+        Err(Denied)
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +201,10 @@ root: [{server: '*', methods: [all], tools: ['*']}]
 ";
 
     fn rights() -> Rights {
-        Rights { policy: Policy::parse(POLICY).unwrap(), admin_scope: "boss".to_owned() }
+        Rights {
+            policy: Policy::parse(POLICY).unwrap(),
+            admin_scope: "boss".to_owned(),
+        }
     }
 
     fn who(scopes: &[&str]) -> Identity {
@@ -210,10 +236,20 @@ root: [{server: '*', methods: [all], tools: ['*']}]
             (&["caller"], "/time", message("tools/call", None), true),
             (&["caller"], "/time", message("tools/list", None), false),
             // A wildcard in tools opens no method.
-            (&["wild-tools"], "/time", message("tools/call", Some("now")), false),
+            (
+                &["wild-tools"],
+                "/time",
+                message("tools/call", Some("now")),
+                false,
+            ),
             (&["wild-tools"], "/time", Act::Unseen, false),
             // The halves of two rules do not make a whole one.
-            (&["caller", "wild-tools"], "/time", message("tools/call", Some("other")), false),
+            (
+                &["caller", "wild-tools"],
+                "/time",
+                message("tools/call", Some("other")),
+                false,
+            ),
             (&["root"], "/time", message("tools/call", Some("x")), true),
             (&["root"], "/time", Act::Unseen, true),
             // Being an administrator is no rule for a server.
@@ -221,7 +257,14 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         ];
         for (scopes, path, act, expected) in rows {
             let server = path.parse().unwrap();
-            let decided = decide(&who(scopes), &Call::Mcp { server: &server, act: *act }, &rights());
+            let decided = decide(
+                &who(scopes),
+                &Call::Mcp {
+                    server: &server,
+                    act: *act,
+                },
+                &rights(),
+            );
             assert_eq!(decided.is_ok(), *expected, "{scopes:?} {path} {act:?}");
         }
     }
@@ -231,7 +274,15 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         let rights = rights();
         let (time, weather) = ("/time".parse().unwrap(), "/weather".parse().unwrap());
         let asks = |scopes: &[&str], action, path, name| {
-            decide(&who(scopes), &Call::Registry { action, service: Some((path, name)) }, &rights).is_ok()
+            decide(
+                &who(scopes),
+                &Call::Registry {
+                    action,
+                    service: Some((path, name)),
+                },
+                &rights,
+            )
+            .is_ok()
         };
         assert!(asks(&["lister"], Action::List, &time, "Current time"));
         assert!(asks(&["lister"], Action::List, &weather, "Weather Service"));
@@ -239,7 +290,10 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         assert!(asks(&["lister"], Action::Toggle, &weather, "Other"));
         assert!(!asks(&["lister"], Action::Modify, &weather, "Other"));
         assert!(asks(&["boss"], Action::Modify, &weather, "Other"));
-        assert!(rights.may_see(&who(&["reader"]), &time, "x") && !rights.may_see(&who(&["reader"]), &weather, "x"));
+        assert!(
+            rights.may_see(&who(&["reader"]), &time, "x")
+                && !rights.may_see(&who(&["reader"]), &weather, "x")
+        );
         // A scope that reads everything is no administrator.
         assert!(decide(&who(&["root"]), &Call::Administration, &rights).is_err());
     }

@@ -25,25 +25,51 @@ pub enum Description {
 }
 
 const KNOWN: &[&str] = &[
-    "name", "server_name", "description", "path", "proxy_pass_url", "tags", "num_tools", "num_stars", "is_python",
-    "license", "metadata", "mcp_endpoint", "sse_endpoint", "append_mcp_path", "supported_transports", "trusted",
+    "name",
+    "server_name",
+    "description",
+    "path",
+    "proxy_pass_url",
+    "tags",
+    "num_tools",
+    "num_stars",
+    "is_python",
+    "license",
+    "metadata",
+    "mcp_endpoint",
+    "sse_endpoint",
+    "append_mcp_path",
+    "supported_transports",
+    "trusted",
     "csrf_token",
 ];
 
 impl Draft {
     /// From the pairs of an urlencoded form.
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Self {
-        Self(pairs.into_iter().map(|(key, value)| (key, Value::String(value))).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key, Value::String(value)))
+                .collect(),
+        )
     }
 
     /// Names of fields that were sent and mean nothing to us.
     pub fn unknown(&self) -> Vec<String> {
-        self.0.keys().filter(|key| !KNOWN.contains(&key.as_str())).cloned().collect()
+        self.0
+            .keys()
+            .filter(|key| !KNOWN.contains(&key.as_str()))
+            .cloned()
+            .collect()
     }
 
     /// Read it as a new server.
     pub fn new_server(&self, description: Description) -> Result<NewServer, Vec<FieldFault>> {
-        let mut reader = Reader { draft: &self.0, faults: Vec::new() };
+        let mut reader = Reader {
+            draft: &self.0,
+            faults: Vec::new(),
+        };
         let path = reader.parsed::<ServerPath>("path", Need::Required);
         if description == Description::Required && reader.text("description").is_none() {
             reader.fault("description", "it is required");
@@ -51,14 +77,21 @@ impl Draft {
         let trusted = reader.flag("trusted");
         let profile = reader.profile(None);
         match (path, profile, reader.faults) {
-            (Some(path), Some(profile), faults) if faults.is_empty() => Ok(NewServer { path, profile, trusted }),
+            (Some(path), Some(profile), faults) if faults.is_empty() => Ok(NewServer {
+                path,
+                profile,
+                trusted,
+            }),
             (_, _, faults) => Err(faults),
         }
     }
 
     /// Read it as a change of `old`: what is not written stays. The answer's second half is what it says about trust.
     pub fn changed(&self, old: &Profile) -> Result<(Profile, Option<bool>), Vec<FieldFault>> {
-        let mut reader = Reader { draft: &self.0, faults: Vec::new() };
+        let mut reader = Reader {
+            draft: &self.0,
+            faults: Vec::new(),
+        };
         let trusted = reader.flag("trusted");
         let profile = reader.profile(Some(old));
         match (profile, reader.faults) {
@@ -87,36 +120,65 @@ impl Reader<'_> {
     fn profile(&mut self, old: Option<&Profile>) -> Option<Profile> {
         let name = self.name();
         let url = self.parsed::<UpstreamUrl>("proxy_pass_url", Need::Required);
-        let description = self.bounded("description", 10_000).or_else(|| old.map(|o| o.description.clone()));
+        let description = self
+            .bounded("description", 10_000)
+            .or_else(|| old.map(|o| o.description.clone()));
         let license = self.bounded("license", 200).filter(|text| !text.is_empty());
         let profile = Profile {
             name: name.unwrap_or_default(),
             description: description.unwrap_or_default(),
-            tags: self.words("tags", 50).or_else(|| old.map(|o| o.tags.clone())).unwrap_or_default(),
+            tags: self
+                .words("tags", 50)
+                .or_else(|| old.map(|o| o.tags.clone()))
+                .unwrap_or_default(),
             num_tools: self.count("num_tools").or(old.map(|o| o.num_tools)).unwrap_or(0),
             num_stars: self.count("num_stars").or(old.map(|o| o.num_stars)).unwrap_or(0),
-            is_python: self.flag("is_python").or(old.map(|o| o.is_python)).unwrap_or(false),
-            license: license.or_else(|| old.map(|o| o.license.clone())).unwrap_or_else(|| "N/A".to_owned()),
-            metadata: self.metadata().or_else(|| old.map(|o| o.metadata.clone())).unwrap_or_default(),
+            is_python: self
+                .flag("is_python")
+                .or(old.map(|o| o.is_python))
+                .unwrap_or(false),
+            license: license
+                .or_else(|| old.map(|o| o.license.clone()))
+                .unwrap_or_else(|| "N/A".to_owned()),
+            metadata: self
+                .metadata()
+                .or_else(|| old.map(|o| o.metadata.clone()))
+                .unwrap_or_default(),
             mcp_endpoint: self.endpoint("mcp_endpoint", old.and_then(|o| o.mcp_endpoint.clone())),
             sse_endpoint: self.endpoint("sse_endpoint", old.and_then(|o| o.sse_endpoint.clone())),
-            append_mcp_path: self.flag("append_mcp_path").or(old.map(|o| o.append_mcp_path)).unwrap_or(true),
+            append_mcp_path: self
+                .flag("append_mcp_path")
+                .or(old.map(|o| o.append_mcp_path))
+                .unwrap_or(true),
             supported_transports: self
                 .words("supported_transports", 5)
                 .or_else(|| old.map(|o| o.supported_transports.clone()))
                 .unwrap_or_else(|| vec!["streamable-http".to_owned()]),
             proxy_pass_url: url?,
         };
-        for (field, endpoint) in [("mcp_endpoint", &profile.mcp_endpoint), ("sse_endpoint", &profile.sse_endpoint)] {
-            if endpoint.as_ref().is_some_and(|e| e.origin() != profile.proxy_pass_url.origin()) {
-                self.fault(field, "it must have the scheme, host and port of `proxy_pass_url`");
+        for (field, endpoint) in [
+            ("mcp_endpoint", &profile.mcp_endpoint),
+            ("sse_endpoint", &profile.sse_endpoint),
+        ] {
+            if endpoint
+                .as_ref()
+                .is_some_and(|e| e.origin() != profile.proxy_pass_url.origin())
+            {
+                self.fault(
+                    field,
+                    "it must have the scheme, host and port of `proxy_pass_url`",
+                );
             }
         }
         Some(profile)
     }
 
     fn name(&mut self) -> Option<String> {
-        let field = if self.draft.contains_key("server_name") { "server_name" } else { "name" };
+        let field = if self.draft.contains_key("server_name") {
+            "server_name"
+        } else {
+            "name"
+        };
         match self.bounded(field, 200) {
             Some(name) if !name.trim().is_empty() => Some(name.trim().to_owned()),
             Some(_) | None => {
@@ -147,7 +209,10 @@ impl Reader<'_> {
             self.fault(field, format_args!("it may be at most {most} characters long"));
             return None;
         }
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
             self.fault(field, "it may hold no control characters");
             return None;
         }
@@ -166,12 +231,18 @@ impl Reader<'_> {
             }
             return None;
         };
-        text.parse().map_err(|fault: T::Err| self.fault(field, fault)).ok()
+        text.parse()
+            .map_err(|fault: T::Err| self.fault(field, fault))
+            .ok()
     }
 
     fn endpoint(&mut self, field: &str, old: Option<UpstreamUrl>) -> Option<UpstreamUrl> {
         // An empty text takes an endpoint away; an absent field leaves it.
-        if self.draft.contains_key(field) { self.parsed(field, Need::Optional) } else { old }
+        if self.draft.contains_key(field) {
+            self.parsed(field, Need::Optional)
+        } else {
+            old
+        }
     }
 
     fn count(&mut self, field: &str) -> Option<i64> {
@@ -221,9 +292,16 @@ impl Reader<'_> {
             return None;
         };
         let mut clean: Vec<String> = Vec::new();
-        for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
+        for word in words
+            .iter()
+            .map(|word| word.trim())
+            .filter(|word| !word.is_empty())
+        {
             if word.chars().count() > 64 || word.chars().any(char::is_control) {
-                self.fault(field, "each entry may have at most 64 characters and no control characters");
+                self.fault(
+                    field,
+                    "each entry may have at most 64 characters and no control characters",
+                );
                 return None;
             }
             if !clean.iter().any(|known| known == word) {
@@ -253,7 +331,10 @@ impl Reader<'_> {
                 None
             }
             None => {
-                self.fault("metadata", "expected a JSON object such as `{\"team\": \"data\"}`");
+                self.fault(
+                    "metadata",
+                    "expected a JSON object such as `{\"team\": \"data\"}`",
+                );
                 None
             }
         }
@@ -307,10 +388,22 @@ mod tests {
         }));
         let faults = faulty.new_server(Description::Required).unwrap_err();
         for field in [
-            "path", "proxy_pass_url", "tags", "num_tools", "num_stars", "is_python", "metadata", "license", "name",
+            "path",
+            "proxy_pass_url",
+            "tags",
+            "num_tools",
+            "num_stars",
+            "is_python",
+            "metadata",
+            "license",
+            "name",
             "description",
         ] {
-            assert_eq!(faults.iter().filter(|f| f.field == field).count(), 1, "{field}: {faults:?}");
+            assert_eq!(
+                faults.iter().filter(|f| f.field == field).count(),
+                1,
+                "{field}: {faults:?}"
+            );
         }
     }
 
@@ -323,11 +416,23 @@ mod tests {
         let old = all.new_server(Description::Required).unwrap().profile;
         let edit = draft(json!({"name": "b", "proxy_pass_url": "http://a/"}));
         let (new, trusted) = edit.changed(&old).unwrap();
-        assert_eq!((new, trusted), (Profile { name: "b".to_owned(), ..old }, None));
+        assert_eq!(
+            (new, trusted),
+            (
+                Profile {
+                    name: "b".to_owned(),
+                    ..old
+                },
+                None
+            )
+        );
     }
 
     #[test]
     fn unknown_fields_are_named() {
-        assert_eq!(draft(json!({"name": "a", "visibility": "public"})).unknown(), ["visibility"]);
+        assert_eq!(
+            draft(json!({"name": "a", "visibility": "public"})).unknown(),
+            ["visibility"]
+        );
     }
 }

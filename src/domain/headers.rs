@@ -41,35 +41,116 @@ pub const IDENTITY: &[(&str, &str)] = &[
 
 /// Never sent upstream, whatever the client wrote.
 pub const CLEARED: &[&str] = &[
-    "X-Authorization", "Cookie", "X-Groups", "X-Internal-Token", "X-Internal-Token-Registry", "X-Gate-Door",
-    "X-Gate-For", "X-Gate-Uri", "X-Gate-Request-Uri", "X-Gate-Method", "X-Gate-Client", "X-Gate-Request-Id",
-    "X-Gate-Text", "X-Backend", "X-Scheme", "X-Authority", "X-Tls-Name", "X-Rest", "X-Mount",
-    "X-Pass-Authorization", "X-Mcp-Method", "X-Mcp-Name", "X-Body", "Proxy", "Forwarded", "X-Forwarded-Host",
-    "X-Forwarded-Port", "X-Forwarded-Server", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Upgrade",
+    "X-Authorization",
+    "Cookie",
+    "X-Groups",
+    "X-Internal-Token",
+    "X-Internal-Token-Registry",
+    "X-Gate-Door",
+    "X-Gate-For",
+    "X-Gate-Uri",
+    "X-Gate-Request-Uri",
+    "X-Gate-Method",
+    "X-Gate-Client",
+    "X-Gate-Request-Id",
+    "X-Gate-Text",
+    "X-Backend",
+    "X-Scheme",
+    "X-Authority",
+    "X-Tls-Name",
+    "X-Rest",
+    "X-Mount",
+    "X-Pass-Authorization",
+    "X-Mcp-Method",
+    "X-Mcp-Name",
+    "X-Body",
+    "Proxy",
+    "Forwarded",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Http-Method",
+    "X-Http-Method-Override",
+    "X-Method-Override",
+    "Upgrade",
 ];
 
 /// Further names that only their exact spelling may stand for.
 const EXACT: &[&str] = &[
-    "authorization", "host", "content-length", "transfer-encoding", "content-type", "content-encoding", "connection",
-    "mcp-session-id", "mcp-protocol-version", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-original-url",
+    "authorization",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "content-type",
+    "content-encoding",
+    "connection",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "x-real-ip",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-original-url",
 ];
 
 /// Never passed back from an upstream: what nginx would obey, what the daemon says to nginx, and what a browser would
 /// take as ours (gateway document, section 3).
 pub const HIDDEN: &[&str] = &[
-    "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset", "Set-Cookie",
-    "Clear-Site-Data", "Service-Worker-Allowed", "Location", "Refresh", "Server", "X-Powered-By", "Alt-Svc",
-    "Strict-Transport-Security", "Content-Security-Policy", "X-Content-Type-Options", "X-Gate-Status", "X-Backend", "X-Scheme",
-    "X-Authority", "X-Tls-Name", "X-Rest", "X-Mount", "X-Pass-Authorization", "X-User", "X-Username", "X-Client-Id",
-    "X-Scopes", "X-Auth-Method", "X-Server-Name", "X-Tool-Name", "X-Mcp-Method", "X-Mcp-Name",
-    "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
-    "Access-Control-Allow-Methods", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
+    "X-Accel-Redirect",
+    "X-Accel-Expires",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+    "Set-Cookie",
+    "Clear-Site-Data",
+    "Service-Worker-Allowed",
+    "Location",
+    "Refresh",
+    "Server",
+    "X-Powered-By",
+    "Alt-Svc",
+    "Strict-Transport-Security",
+    "Content-Security-Policy",
+    "X-Content-Type-Options",
+    "X-Gate-Status",
+    "X-Backend",
+    "X-Scheme",
+    "X-Authority",
+    "X-Tls-Name",
+    "X-Rest",
+    "X-Mount",
+    "X-Pass-Authorization",
+    "X-User",
+    "X-Username",
+    "X-Client-Id",
+    "X-Scopes",
+    "X-Auth-Method",
+    "X-Server-Name",
+    "X-Tool-Name",
+    "X-Mcp-Method",
+    "X-Mcp-Name",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Allow-Headers",
+    "Access-Control-Allow-Methods",
+    "Access-Control-Expose-Headers",
+    "Access-Control-Max-Age",
 ];
 
 /// What a carried answer may bring along; everything else stays behind, because nginx obeys what the daemon says.
 pub const CARRIED_BACK: &[&str] = &[
-    "content-type", "mcp-session-id", "mcp-protocol-version", "cache-control", "retry-after", "www-authenticate",
-    "last-event-id", "mcp-method", "mcp-name", "allow", "etag", "last-modified", "vary",
+    "content-type",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "cache-control",
+    "retry-after",
+    "www-authenticate",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "allow",
+    "etag",
+    "last-modified",
+    "vary",
 ];
 
 /// Whether a client's header (in lower case) only looks different from one of ours: `x_user`, `x_gate_uri`.
@@ -78,10 +159,10 @@ pub fn is_disguised(name: &str) -> bool {
         return false;
     }
     let folded = name.replace('_', "-");
-    let ours = |known: &&str| known.eq_ignore_ascii_case(&folded);
-    CLEARED.iter().any(|known| ours(&known))
-        || EXACT.iter().any(|known| ours(&known))
-        || IDENTITY.iter().any(|(known, _)| ours(&known))
+    let ours = |known: &str| known.eq_ignore_ascii_case(&folded);
+    CLEARED.iter().any(|known| ours(known))
+        || EXACT.iter().any(|known| ours(known))
+        || IDENTITY.iter().any(|(known, _)| ours(known))
         || folded.starts_with("x-gate-")
         || (folded.starts_with("mcp-") && !name.starts_with("mcp-param-"))
 }
@@ -92,7 +173,15 @@ mod tests {
 
     #[test]
     fn only_disguises_are_refused() {
-        for name in ["x_user", "x-auth_method", "x_authorization", "mcp_name", "content_length", "x_gate_new", "mcp_param-x"] {
+        for name in [
+            "x_user",
+            "x-auth_method",
+            "x_authorization",
+            "mcp_name",
+            "content_length",
+            "x_gate_new",
+            "mcp_param-x",
+        ] {
             assert!(is_disguised(name), "{name}");
         }
         for name in ["x-user", "mcp-param-a_b", "x_trace_id", "accept", "mcp-param-x"] {
@@ -103,10 +192,16 @@ mod tests {
     #[test]
     fn every_permit_header_is_hidden_and_every_identity_variable_is_set() {
         for (_, header) in PERMIT {
-            assert!(HIDDEN.iter().any(|hidden| hidden.eq_ignore_ascii_case(header)), "{header} is not hidden");
+            assert!(
+                HIDDEN.iter().any(|hidden| hidden.eq_ignore_ascii_case(header)),
+                "{header} is not hidden"
+            );
         }
         for (_, variable) in IDENTITY {
-            assert!(PERMIT.iter().any(|(known, _)| known == variable), "{variable} is never set");
+            assert!(
+                PERMIT.iter().any(|(known, _)| known == variable),
+                "{variable} is never set"
+            );
         }
     }
 }

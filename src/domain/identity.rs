@@ -46,7 +46,11 @@ pub struct Identity {
 impl Identity {
     /// Scopes joined by spaces, as RFC 6749 section 3.3 writes them.
     pub fn scope_line(&self) -> String {
-        self.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+        self.scopes
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 

@@ -24,13 +24,21 @@ const MOST_KEYS: usize = 100_000;
 impl<K: Eq + Hash> Tries<K> {
     /// `most` failures at once, and one more after each `every`.
     pub fn new(most: u32, every: Duration) -> Self {
-        Self { most, every, keys: HashMap::new() }
+        Self {
+            most,
+            every,
+            keys: HashMap::new(),
+        }
     }
 
     /// How long `key` must wait; nothing when it may try.
     pub fn wait(&self, key: &K, now: Timestamp) -> Option<Duration> {
         let (count, since) = self.left(key, now)?;
-        (count >= self.most).then(|| self.every.saturating_sub(now.since(since)).max(Duration::from_secs(1)))
+        (count >= self.most).then(|| {
+            self.every
+                .saturating_sub(now.since(since))
+                .max(Duration::from_secs(1))
+        })
     }
 
     /// Count one failure.

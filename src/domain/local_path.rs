@@ -34,7 +34,18 @@ mod tests {
     #[test]
     fn only_paths_of_ours_are_taken() {
         assert!(LocalPath::parse("/edit/weather?x=1").is_some());
-        for text in ["", "x", "//evil", "/\\evil", "/a\\b", "https://evil", "/\tx", "/ x", "/\n/evil", "javascript:x"] {
+        for text in [
+            "",
+            "x",
+            "//evil",
+            "/\\evil",
+            "/a\\b",
+            "https://evil",
+            "/\tx",
+            "/ x",
+            "/\n/evil",
+            "javascript:x",
+        ] {
             assert_eq!(LocalPath::parse(text), None, "{text:?}");
         }
     }

@@ -9,10 +9,43 @@ use serde::{Deserialize, Serialize};
 
 /// First segments that are ours, now or by promise. A test holds this list against the router.
 pub const RESERVED: &[&str] = &[
-    "mcp", "mcpgw", "api", "v0", "v0.1", "v2", "login", "logout", "auth", "oauth", "oauth2", "register", "toggle",
-    "edit", "ws", "static", "docs", "metrics", "health", "healthz", "readyz", "validate", "health-check",
-    "applications", "endpoints", "data-agents", "virtual", "gateway", "keycloak", "realms", "tokens", "servers",
-    "tools", "access", "operations", "all", "groups",
+    "mcp",
+    "mcpgw",
+    "api",
+    "v0",
+    "v0.1",
+    "v2",
+    "login",
+    "logout",
+    "auth",
+    "oauth",
+    "oauth2",
+    "register",
+    "toggle",
+    "edit",
+    "ws",
+    "static",
+    "docs",
+    "metrics",
+    "health",
+    "healthz",
+    "readyz",
+    "validate",
+    "health-check",
+    "applications",
+    "endpoints",
+    "data-agents",
+    "virtual",
+    "gateway",
+    "keycloak",
+    "realms",
+    "tokens",
+    "servers",
+    "tools",
+    "access",
+    "operations",
+    "all",
+    "groups",
 ];
 
 /// Segments that belong to the transports: `/weather/mcp` is how a client calls `/weather`.
@@ -59,7 +92,10 @@ impl FromStr for ServerPath {
     type Err = InvalidPath;
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
-        let fault = |reason| InvalidPath { text: text.chars().take(80).collect(), reason };
+        let fault = |reason| InvalidPath {
+            text: text.chars().take(80).collect(),
+            reason,
+        };
         let trimmed = text.strip_suffix('/').unwrap_or(text);
         let name = trimmed.strip_prefix('/').unwrap_or(trimmed);
         if name.is_empty() {
@@ -89,10 +125,16 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
     if segment.starts_with('.') {
         return Err("a segment may not begin with `.`");
     }
-    if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+    if !segment
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    {
         return Err("only letters, digits, `-`, `_` and `.` may stand in a segment");
     }
-    if TRANSPORT_SEGMENTS.iter().any(|word| word.eq_ignore_ascii_case(segment)) {
+    if TRANSPORT_SEGMENTS
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(segment))
+    {
         return Err("the segments `mcp`, `sse`, `message` and `messages` name transports");
     }
     Ok(())
@@ -142,9 +184,32 @@ mod tests {
     #[test]
     fn what_nginx_or_the_gateway_would_misread_is_refused() {
         let refused = [
-            "", "/", "//", "/a//b", "/We ather", "/a;b", "/a{", "/a}", "/$a", "/~a", "/a\nb", "/a#", "/a%2f", "/../a",
-            "/.hidden", "/_gate", "/api", "/API/x", "/login", "/weather/mcp", "/a/SSE", "/messages", "/ä",
-            "/a/b/c/d/e/f/g/h/i", "/v0.1/x", "/all",
+            "",
+            "/",
+            "//",
+            "/a//b",
+            "/We ather",
+            "/a;b",
+            "/a{",
+            "/a}",
+            "/$a",
+            "/~a",
+            "/a\nb",
+            "/a#",
+            "/a%2f",
+            "/../a",
+            "/.hidden",
+            "/_gate",
+            "/api",
+            "/API/x",
+            "/login",
+            "/weather/mcp",
+            "/a/SSE",
+            "/messages",
+            "/ä",
+            "/a/b/c/d/e/f/g/h/i",
+            "/v0.1/x",
+            "/all",
         ];
         for text in refused {
             assert!(text.parse::<ServerPath>().is_err(), "{text:?} was taken");

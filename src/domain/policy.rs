@@ -21,7 +21,11 @@ pub enum Names {
 impl Names {
     fn from_iter(names: impl IntoIterator<Item = String>) -> Self {
         let names: BTreeSet<String> = names.into_iter().collect();
-        if names.contains("*") || names.contains("all") { Self::All } else { Self::These(names) }
+        if names.contains("*") || names.contains("all") {
+            Self::All
+        } else {
+            Self::These(names)
+        }
     }
 
     /// Whether `name` is among them, letter by letter.
@@ -67,7 +71,10 @@ pub struct InvalidPolicy {
 }
 
 fn fault(place: impl Into<String>, reason: impl Into<String>) -> InvalidPolicy {
-    InvalidPolicy { place: place.into(), reason: reason.into() }
+    InvalidPolicy {
+        place: place.into(),
+        reason: reason.into(),
+    }
 }
 
 impl Policy {
@@ -104,7 +111,12 @@ impl Policy {
 
     /// Every scope of every group; unknown groups give nothing.
     pub fn scopes_for(&self, groups: &[String]) -> BTreeSet<String> {
-        groups.iter().filter_map(|group| self.groups.get(group)).flatten().cloned().collect()
+        groups
+            .iter()
+            .filter_map(|group| self.groups.get(group))
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The rules of these scopes.
@@ -113,8 +125,15 @@ impl Policy {
     }
 
     /// The names for which one of these scopes gives `permission` (`list_service`, `register_service`, …).
-    pub fn ui<'a>(&'a self, scopes: &'a BTreeSet<String>, permission: &'a str) -> impl Iterator<Item = &'a Names> {
-        scopes.iter().filter_map(|scope| self.ui.get(scope)).filter_map(move |rows| rows.get(permission))
+    pub fn ui<'a>(
+        &'a self,
+        scopes: &'a BTreeSet<String>,
+        permission: &'a str,
+    ) -> impl Iterator<Item = &'a Names> {
+        scopes
+            .iter()
+            .filter_map(|scope| self.ui.get(scope))
+            .filter_map(move |rows| rows.get(permission))
     }
 
     /// All UI permissions of these scopes, added up, as `GET /api/auth/me` shows them.
@@ -155,15 +174,23 @@ fn rules_of(scope: &str, value: &Value) -> Result<Vec<Rule>, InvalidPolicy> {
     for (index, row) in rows.iter().enumerate() {
         let place = format!("{scope}[{index}]");
         let row = mapping(row, &place)?;
-        if let Some(unknown) = row.keys().find(|key| !matches!(key.as_str(), "server" | "methods" | "tools" | "agents")) {
-            return Err(fault(&place, format!("unknown key `{unknown}`; expected server, methods, tools or agents")));
+        if let Some(unknown) = row
+            .keys()
+            .find(|key| !matches!(key.as_str(), "server" | "methods" | "tools" | "agents"))
+        {
+            return Err(fault(
+                &place,
+                format!("unknown key `{unknown}`; expected server, methods, tools or agents"),
+            ));
         }
         // Rules for agents share these lists (contract 5.1); they say nothing about MCP servers.
         if row.contains_key("agents") && !row.contains_key("server") {
             continue;
         }
         let server = match row.get("server") {
-            Some(Value::String(name)) if !name.trim_matches('/').is_empty() => name.trim_matches('/').to_owned(),
+            Some(Value::String(name)) if !name.trim_matches('/').is_empty() => {
+                name.trim_matches('/').to_owned()
+            }
             _ => return Err(fault(&place, "expected `server` to be a server's name or `*`")),
         };
         rules.push(Rule {
@@ -190,12 +217,20 @@ fn names_of(value: &Value, place: &str) -> Result<Names, InvalidPolicy> {
 }
 
 fn mapping<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>, InvalidPolicy> {
-    value.as_object().ok_or_else(|| fault(place, "expected a mapping"))
+    value
+        .as_object()
+        .ok_or_else(|| fault(place, "expected a mapping"))
 }
 
 fn texts(value: &Value, place: &str) -> Result<Vec<String>, InvalidPolicy> {
-    let rows = value.as_array().ok_or_else(|| fault(place, "expected a list of names"))?;
-    let text = |row: &Value| row.as_str().map(str::to_owned).ok_or_else(|| fault(place, "expected a list of names"));
+    let rows = value
+        .as_array()
+        .ok_or_else(|| fault(place, "expected a list of names"))?;
+    let text = |row: &Value| {
+        row.as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| fault(place, "expected a list of names"))
+    };
     rows.iter().map(text).collect()
 }
 

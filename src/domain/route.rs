@@ -66,15 +66,22 @@ impl Block {
     /// first.
     pub fn new(origin: &Origin, addresses: Vec<SocketAddr>) -> Self {
         let digest = Sha256::digest(format!("{origin} {addresses:?}"));
-        let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { name: format!("b_{hex}").into(), addresses }
+        let hex = hex::encode(digest.get(..12).unwrap_or_default());
+        Self {
+            name: format!("b_{hex}").into(),
+            addresses,
+        }
     }
 }
 
 impl Table {
     /// The server whose mount is a whole-segment prefix of `path`. At most one is, because nested mounts clash.
     pub fn find(&self, path: &str) -> Option<&Arc<Route>> {
-        let ends = path.match_indices('/').skip(1).map(|(end, _)| end).chain([path.len()]);
+        let ends = path
+            .match_indices('/')
+            .skip(1)
+            .map(|(end, _)| end)
+            .chain([path.len()]);
         ends.take(9).find_map(|end| self.routes.get(path.get(..end)?))
     }
 }
@@ -111,7 +118,15 @@ pub fn rest_of(mount: &ServerPath, asked: &str, written: &str) -> Option<String>
 
 fn encode(path: &str) -> String {
     use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-    const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'#');
+    const UNSAFE: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'%')
+        .add(b'<')
+        .add(b'>')
+        .add(b'?')
+        .add(b'`')
+        .add(b'#');
     utf8_percent_encode(path, UNSAFE).to_string()
 }
 
@@ -135,8 +150,16 @@ pub fn target(profile: &Profile, rest: &str, query: Option<&str>) -> String {
         "/sse" => endpoint(&profile.sse_endpoint, "sse"),
         other => (format!("{base}{other}"), registered.query().map(str::to_owned)),
     };
-    let joined: Vec<&str> = [own_query.as_deref(), query].into_iter().flatten().filter(|q| !q.is_empty()).collect();
-    if joined.is_empty() { path } else { format!("{path}?{}", joined.join("&")) }
+    let joined: Vec<&str> = [own_query.as_deref(), query]
+        .into_iter()
+        .flatten()
+        .filter(|q| !q.is_empty())
+        .collect();
+    if joined.is_empty() {
+        path
+    } else {
+        format!("{path}?{}", joined.join("&"))
+    }
 }
 
 /// A path without its trailing slash and transport segment, and which segment that was.
@@ -158,8 +181,13 @@ mod tests {
 
     fn server(path: &str, url: &str, more: &[(&str, &str)]) -> Server {
         let base = [("name", "x"), ("path", path), ("proxy_pass_url", url)];
-        let fields = base.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let new = Draft::from_pairs(fields.collect()).new_server(Description::Optional).unwrap();
+        let fields = base
+            .iter()
+            .chain(more)
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let new = Draft::from_pairs(fields.collect())
+            .new_server(Description::Optional)
+            .unwrap();
         let at = Timestamp::from_unix(0);
         Server {
             path: new.path,
@@ -179,7 +207,11 @@ mod tests {
             let route = Route::new(server(path, "http://x/", &[]), None);
             table.routes.insert(path.into(), Arc::new(route));
         }
-        let found = |path: &str| table.find(path).map(|route| route.server.path.as_str().to_owned());
+        let found = |path: &str| {
+            table
+                .find(path)
+                .map(|route| route.server.path.as_str().to_owned())
+        };
         assert_eq!(found("/a").as_deref(), Some("/a"));
         assert_eq!(found("/a/").as_deref(), Some("/a"));
         assert_eq!(found("/a/x/y").as_deref(), Some("/a"));
@@ -198,9 +230,14 @@ mod tests {
         assert_eq!(rest("/w/a b%c", "/w/a%20b%25c").as_deref(), Some("/a%20b%25c"));
         assert_eq!(rest("/w/y", "/w/x/../y").as_deref(), Some("/y"));
         assert_eq!(rest("/w/ü", "/w/%C3%BC").as_deref(), Some("/%C3%BC"));
-        for (asked, written) in
-            [("/w/mcp", "//w/mcp"), ("/w/mcp", "/%77/mcp"), ("/w/mcp", "/x/../w/mcp"), ("/w/#", "/w/%23"), ("/w", "/w#f"), ("/wx", "/wx")]
-        {
+        for (asked, written) in [
+            ("/w/mcp", "//w/mcp"),
+            ("/w/mcp", "/%77/mcp"),
+            ("/w/mcp", "/x/../w/mcp"),
+            ("/w/#", "/w/%23"),
+            ("/w", "/w#f"),
+            ("/wx", "/wx"),
+        ] {
             assert_eq!(rest(asked, written), None, "{written}");
         }
     }
@@ -218,10 +255,19 @@ mod tests {
             ("http://x/base/mcp", "/sse", None, "/base/sse"),
             ("http://x/base/mcp", "/health", None, "/base/health"),
             ("http://x/base/", "/a/b", Some("q"), "/base/a/b?q"),
-            ("http://x/mcp", "/messages/", Some("session_id=1"), "/messages/?session_id=1"),
+            (
+                "http://x/mcp",
+                "/messages/",
+                Some("session_id=1"),
+                "/messages/?session_id=1",
+            ),
         ];
         for (url, rest, query, expected) in rows {
-            assert_eq!(target(&server("/w", url, &[]).profile, rest, query), expected, "{url} {rest}");
+            assert_eq!(
+                target(&server("/w", url, &[]).profile, rest, query),
+                expected,
+                "{url} {rest}"
+            );
         }
         let plain = server("/w", "http://x/rpc", &[("append_mcp_path", "false")]);
         assert_eq!(target(&plain.profile, "/mcp", None), "/rpc");
@@ -231,10 +277,19 @@ mod tests {
 
     #[test]
     fn a_block_is_another_when_its_addresses_are() {
-        let origin = server("/w", "http://x:1/", &[]).profile.proxy_pass_url.origin().clone();
+        let origin = server("/w", "http://x:1/", &[])
+            .profile
+            .proxy_pass_url
+            .origin()
+            .clone();
         let block = |address: &str| Block::new(&origin, vec![address.parse().unwrap()]);
         assert_eq!(block("127.0.0.1:1"), block("127.0.0.1:1"));
         assert_ne!(block("127.0.0.1:1").name, block("127.0.0.2:1").name);
-        assert!(!may_have_block(server("/w", "https://127.0.0.1/", &[]).profile.proxy_pass_url.origin()));
+        assert!(!may_have_block(
+            server("/w", "https://127.0.0.1/", &[])
+                .profile
+                .proxy_pass_url
+                .origin()
+        ));
     }
 }

@@ -48,7 +48,11 @@ impl Origin {
 
     /// What goes into `Host`: the port is left out when it is the scheme's own.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
         match (self.scheme, self.port) {
             (Scheme::Http, 80) | (Scheme::Https, 443) => host,
             (_, port) => format!("{host}:{port}"),
@@ -106,7 +110,10 @@ impl FromStr for UpstreamUrl {
     type Err = InvalidUpstream;
 
     fn from_str(text: &str) -> Result<Self, InvalidUpstream> {
-        let fault = |reason| InvalidUpstream { text: text.chars().take(120).collect(), reason };
+        let fault = |reason| InvalidUpstream {
+            text: text.chars().take(120).collect(),
+            reason,
+        };
         if text.len() > 2000 {
             return Err(fault("it may be at most 2000 characters long"));
         }
@@ -136,7 +143,11 @@ impl FromStr for UpstreamUrl {
             Some(Host::Ipv6(ip)) => ip.to_string(),
             None => return Err(fault("it names no host")),
         };
-        let scheme = if url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
+        let scheme = if url.scheme() == "https" {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
         let port = url.port_or_known_default().filter(|port| *port != 0);
         let port = port.ok_or_else(|| fault("its port may not be 0"))?;
         Ok(Self {
@@ -200,7 +211,8 @@ impl AddressRules {
             return fault("it is in a loopback or private network, and the settings do not allow those");
         }
         let own = self.own.iter().any(|own| {
-            own.port() == address.port() && (own.ip() == ip || (own.ip().is_unspecified() && ip.is_loopback()))
+            own.port() == address.port()
+                && (own.ip() == ip || (own.ip().is_unspecified() && ip.is_loopback()))
         });
         if own {
             return fault("it is the gateway's own listener");
@@ -267,8 +279,21 @@ mod tests {
     #[test]
     fn what_is_no_plain_address_is_refused() {
         for text in [
-            "", "weather", "ftp://a/", "http://", "http://a b/", "http://u:p@a/", "http://a/#f", "http://a;b/",
-            "http://a{b}/", "http://a$b/", "http://a:0/", "http://a\n/", "http://ä/", "HTTP://a/", "http://a:99999/",
+            "",
+            "weather",
+            "ftp://a/",
+            "http://",
+            "http://a b/",
+            "http://u:p@a/",
+            "http://a/#f",
+            "http://a;b/",
+            "http://a{b}/",
+            "http://a$b/",
+            "http://a:0/",
+            "http://a\n/",
+            "http://ä/",
+            "HTTP://a/",
+            "http://a:99999/",
         ] {
             assert!(text.parse::<UpstreamUrl>().is_err(), "{text:?} was taken");
         }
@@ -276,24 +301,57 @@ mod tests {
 
     #[test]
     fn link_local_is_never_reached_however_it_is_written() {
-        let rules = AddressRules { allow_private: true, own: vec!["127.0.0.1:8080".parse().unwrap()] };
+        let rules = AddressRules {
+            allow_private: true,
+            own: vec!["127.0.0.1:8080".parse().unwrap()],
+        };
         for text in [
-            "http://169.254.169.254/", "http://2852039166/", "http://0xa9fea9fe/", "http://0251.0376.0251.0376/",
-            "http://[::ffff:169.254.169.254]/", "http://[fe80::1]/", "http://[fd00:ec2::254]/", "http://0/",
-            "http://[64:ff9b::a9fe:a9fe]/", "http://[2002:a9fe:a9fe::1]/", "http://127.0.0.1:8080/",
-            "http://[::ffff:127.0.0.1]:8080/", "http://224.0.0.1/",
+            "http://169.254.169.254/",
+            "http://2852039166/",
+            "http://0xa9fea9fe/",
+            "http://0251.0376.0251.0376/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://0/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[2002:a9fe:a9fe::1]/",
+            "http://127.0.0.1:8080/",
+            "http://[::ffff:127.0.0.1]:8080/",
+            "http://224.0.0.1/",
         ] {
             let origin = url(text).origin().clone();
             let address = SocketAddr::new(origin.literal().unwrap(), origin.port);
             assert!(rules.judge(address).is_err(), "{text} was allowed");
         }
-        for text in ["http://127.0.0.1:8000/", "http://10.1.2.3/", "http://[::1]:8080/", "http://8.8.8.8/"] {
+        for text in [
+            "http://127.0.0.1:8000/",
+            "http://10.1.2.3/",
+            "http://[::1]:8080/",
+            "http://8.8.8.8/",
+        ] {
             let origin = url(text).origin().clone();
-            assert_eq!(rules.judge(SocketAddr::new(origin.literal().unwrap(), origin.port)), Ok(()));
+            assert_eq!(
+                rules.judge(SocketAddr::new(origin.literal().unwrap(), origin.port)),
+                Ok(())
+            );
         }
-        let strict = AddressRules { allow_private: false, own: Vec::new() };
-        for address in ["127.0.0.1:1", "10.0.0.1:1", "192.168.1.1:1", "[::1]:1", "[fd12::1]:1", "100.64.0.1:1"] {
-            assert!(strict.judge(address.parse().unwrap()).is_err(), "{address} was allowed");
+        let strict = AddressRules {
+            allow_private: false,
+            own: Vec::new(),
+        };
+        for address in [
+            "127.0.0.1:1",
+            "10.0.0.1:1",
+            "192.168.1.1:1",
+            "[::1]:1",
+            "[fd12::1]:1",
+            "100.64.0.1:1",
+        ] {
+            assert!(
+                strict.judge(address.parse().unwrap()).is_err(),
+                "{address} was allowed"
+            );
         }
     }
 

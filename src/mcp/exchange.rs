@@ -65,7 +65,11 @@ impl Client {
             .pool_max_idle_per_host(32)
             .set_host(false)
             .build(connector);
-        Ok(Self { pool, resolver, read_timeout: settings.read_timeout })
+        Ok(Self {
+            pool,
+            resolver,
+            read_timeout: settings.read_timeout,
+        })
     }
 
     /// Names to addresses, by the same rules.
@@ -77,7 +81,9 @@ impl Client {
     pub async fn send(&self, call: Call<'_>) -> Result<Response<Incoming>, Error> {
         // A literal is judged here, because the connector resolves names only; a name's port is judged here too.
         self.resolver.addresses(call.origin).await?;
-        let uri: Uri = format!("{}{}", call.origin, call.target).parse().map_err(|_| Error::Unusable)?;
+        let uri: Uri = format!("{}{}", call.origin, call.target)
+            .parse()
+            .map_err(|_| Error::Unusable)?;
         let mut request = Request::new(Full::new(call.body));
         *request.method_mut() = call.method;
         *request.uri_mut() = uri;
@@ -85,7 +91,9 @@ impl Client {
         let host = call.origin.authority().parse().map_err(|_| Error::Unusable)?;
         request.headers_mut().insert(http::header::HOST, host);
         let answer = tokio::time::timeout(self.read_timeout, self.pool.request(request)).await;
-        let answer = answer.map_err(|_| Error::Slow)?.map_err(|error| Error::Unreachable(Box::new(error)))?;
+        let answer = answer
+            .map_err(|_| Error::Slow)?
+            .map_err(|error| Error::Unreachable(Box::new(error)))?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::Unusable);
         }

@@ -60,7 +60,11 @@ pub struct Unreadable {
 }
 
 fn unreadable(code: i32, message: impl Into<String>) -> Unreadable {
-    Unreadable { code, message: message.into(), id: Value::Null }
+    Unreadable {
+        code,
+        message: message.into(),
+        id: Value::Null,
+    }
 }
 
 impl Message {
@@ -71,14 +75,22 @@ impl Message {
             return Err(unreadable(-32700, "the body begins with a byte order mark"));
         }
         if too_deep(body) {
-            return Err(unreadable(-32600, format!("the body nests deeper than {MAX_DEPTH} levels")));
+            return Err(unreadable(
+                -32600,
+                format!("the body nests deeper than {MAX_DEPTH} levels"),
+            ));
         }
         if text.trim_start().starts_with('[') {
-            return Err(unreadable(-32600, "batches are not accepted; send one message a request"));
+            return Err(unreadable(
+                -32600,
+                "batches are not accepted; send one message a request",
+            ));
         }
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let top = Top::deserialize(&mut deserializer).map_err(|error| syntax_or_shape(&error))?;
-        deserializer.end().map_err(|_| unreadable(-32700, "something follows the JSON value"))?;
+        deserializer
+            .end()
+            .map_err(|_| unreadable(-32700, "something follows the JSON value"))?;
         top.message()
     }
 
@@ -106,7 +118,9 @@ fn syntax_or_shape(error: &serde_json::Error) -> Unreadable {
     // Our own refusals come through serde as data errors and keep their words; a parser's words would only confuse.
     if error.is_data() {
         let words = error.to_string();
-        let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
+        let words = words
+            .rsplit_once(" at line ")
+            .map_or(words.as_str(), |(words, _)| words);
         return unreadable(-32600, words);
     }
     unreadable(-32700, "the body is not one JSON value")
@@ -159,12 +173,17 @@ struct Keys {
 
 impl Keys {
     fn new(watched: &'static [&'static str]) -> Self {
-        Self { watched, seen: Vec::with_capacity(watched.len()) }
+        Self {
+            watched,
+            seen: Vec::with_capacity(watched.len()),
+        }
     }
 
     /// The watched key that `key` is, if any.
     fn take(&mut self, key: &str) -> Result<Option<&'static str>, String> {
-        let Some(known) = self.watched.iter().find(|known| folded(known) == folded(key)) else { return Ok(None) };
+        let Some(known) = self.watched.iter().find(|known| folded(known) == folded(key)) else {
+            return Ok(None);
+        };
         if *known != key {
             return Err(format!("the key `{known}` is spelt in an unusual case"));
         }
@@ -202,7 +221,10 @@ impl Top {
     fn message(self) -> Result<Message, Unreadable> {
         let id = self.id.clone();
         let fault = |message: &str| Unreadable {
-            id: id.clone().filter(|id| id.is_string() || id.is_number()).unwrap_or(Value::Null),
+            id: id
+                .clone()
+                .filter(|id| id.is_string() || id.is_number())
+                .unwrap_or(Value::Null),
             ..unreadable(-32600, message)
         };
         if self.version.as_ref().and_then(Value::as_str) != Some("2.0") {
@@ -227,7 +249,10 @@ impl Top {
             name: text(self.params.name, "expected `params.name` to be a text")?,
             uri: text(self.params.uri, "expected `params.uri` to be a text")?,
             task: text(self.params.task, "expected `params.taskId` to be a text")?,
-            meta_version: text(self.params.meta.version, "expected the protocol version to be a text")?,
+            meta_version: text(
+                self.params.meta.version,
+                "expected the protocol version to be a text",
+            )?,
             id: self.id.unwrap_or(Value::Null),
             method: method.unwrap_or_default(),
         })

@@ -10,38 +10,72 @@ fn read(text: &str) -> Result<Message, Unreadable> {
 
 #[test]
 fn plain_messages_are_read() {
-    let call = read(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"now","arguments":{"name":1}}}"#);
+    let call = read(
+        r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"now","arguments":{"name":1}}}"#,
+    );
     let call = call.unwrap();
-    assert_eq!((call.shape, call.method.as_str(), call.thing()), (Shape::Request, "tools/call", Some("now")));
+    assert_eq!(
+        (call.shape, call.method.as_str(), call.thing()),
+        (Shape::Request, "tools/call", Some("now"))
+    );
     assert_eq!(call.id, Value::from(7));
-    let escaped = read(r#" {"jsonrpc":"2.0","id":"a","m\u0065thod":"tools\/call","params":{"n\u0061me":"n\u006fw"}} "#);
+    let escaped =
+        read(r#" {"jsonrpc":"2.0","id":"a","m\u0065thod":"tools\/call","params":{"n\u0061me":"n\u006fw"}} "#);
     assert_eq!(escaped.unwrap().thing(), Some("now"));
-    assert_eq!(read(r#"{"jsonrpc":"2.0","method":"ping"}"#).unwrap().shape, Shape::Notification);
-    assert_eq!(read(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).unwrap().shape, Shape::Response);
+    assert_eq!(
+        read(r#"{"jsonrpc":"2.0","method":"ping"}"#).unwrap().shape,
+        Shape::Notification
+    );
+    assert_eq!(
+        read(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).unwrap().shape,
+        Shape::Response
+    );
     let modern = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
     let modern = read(modern).unwrap();
-    assert_eq!((modern.thing(), modern.meta_version.as_deref()), (Some("a:b"), Some("2026-07-28")));
+    assert_eq!(
+        (modern.thing(), modern.meta_version.as_deref()),
+        (Some("a:b"), Some("2026-07-28"))
+    );
 }
 
 #[test]
 fn tricks_are_refused() {
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{}1{}}}"#, "[".repeat(65), "]".repeat(65));
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{}1{}}}"#,
+        "[".repeat(65),
+        "]".repeat(65)
+    );
     let rows: &[(&str, i32)] = &[
         ("", -32700),
         ("nonsense", -32700),
         ("\u{feff}{\"jsonrpc\":\"2.0\",\"method\":\"x\"}", -32700),
         (r#"[{"jsonrpc":"2.0","method":"x"}]"#, -32600),
         (r#""text""#, -32600),
-        (r#"{"jsonrpc":"2.0","method":"x"} {"jsonrpc":"2.0","method":"y"}"#, -32700),
+        (
+            r#"{"jsonrpc":"2.0","method":"x"} {"jsonrpc":"2.0","method":"y"}"#,
+            -32700,
+        ),
         (r#"{"jsonrpc":"2.0","method":"x"}]"#, -32700),
         (r#"{"jsonrpc":"2.0","method":"x","method":"y"}"#, -32600),
         (r#"{"jsonrpc":"2.0","method":"x","m\u0065thod":"y"}"#, -32600),
         (r#"{"jsonrpc":"2.0","method":"x","Method":"y"}"#, -32600),
         (r#"{"jsonrpc":"2.0","method":"x","paramſ":{"name":"y"}}"#, -32600),
-        (r#"{"jsonrpc":"2.0","method":"x","params":{},"params":{}}"#, -32600),
-        (r#"{"jsonrpc":"2.0","method":"x","params":{"name":"a","name":"b"}}"#, -32600),
-        (r#"{"jsonrpc":"2.0","method":"x","params":{"name":"a","NAME":"b"}}"#, -32600),
-        (r#"{"jsonrpc":"2.0","method":"x","params":{"taskId":"a","taſKid":"b"}}"#, -32600),
+        (
+            r#"{"jsonrpc":"2.0","method":"x","params":{},"params":{}}"#,
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"x","params":{"name":"a","name":"b"}}"#,
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"x","params":{"name":"a","NAME":"b"}}"#,
+            -32600,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"x","params":{"taskId":"a","taſKid":"b"}}"#,
+            -32600,
+        ),
         (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"x"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":{},"method":"x"}"#, -32600),
@@ -59,7 +93,8 @@ fn tricks_are_refused() {
         assert_eq!(refused.code, *code, "{text}: {refused}");
     }
     assert!(Message::read(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}").is_err());
-    let utf16: Vec<u8> = r#"{"jsonrpc":"2.0","method":"x"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        r#"{"jsonrpc":"2.0","method":"x"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(Message::read(&utf16).is_err());
     let with_id = read(r#"{"jsonrpc":"1.0","id":5,"method":"x"}"#).unwrap_err();
     assert_eq!(with_id.id, Value::from(5));

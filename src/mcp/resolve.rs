@@ -23,20 +23,28 @@ const MOST: usize = 20_000;
 /// How long one look-up may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Names, each with when it was looked up and what was found.
+type Known = HashMap<String, (Timestamp, Vec<IpAddr>)>;
+
 /// Looks names up and remembers them for a while.
 #[derive(Debug, Clone)]
 pub struct Resolver {
     rules: Arc<AddressRules>,
     ttl: Duration,
     clock: Arc<dyn Clock>,
-    known: Arc<Mutex<HashMap<String, (Timestamp, Vec<IpAddr>)>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Resolver {
     /// A resolver that knows nothing yet.
     pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
         let rules = Arc::new(settings.rules.clone());
-        Self { rules, ttl: settings.name_ttl, clock, known: Arc::default() }
+        Self {
+            rules,
+            ttl: settings.name_ttl,
+            clock,
+            known: Arc::default(),
+        }
     }
 
     /// The addresses that may be reached, in a stable order. An upstream with any forbidden address is refused whole:
@@ -46,7 +54,10 @@ impl Resolver {
             Some(ip) => vec![ip],
             None => self.look_up(&origin.host).await?,
         };
-        let addresses: Vec<SocketAddr> = ips.into_iter().map(|ip| SocketAddr::new(ip, origin.port)).collect();
+        let addresses: Vec<SocketAddr> = ips
+            .into_iter()
+            .map(|ip| SocketAddr::new(ip, origin.port))
+            .collect();
         self.check(&addresses)?;
         Ok(addresses)
     }
@@ -55,9 +66,14 @@ impl Resolver {
         for address in addresses {
             self.rules.judge(*address)?;
             // A listener on every interface is reached by each address of this machine.
-            let everywhere = self.rules.own.iter().any(|own| own.ip().is_unspecified() && own.port() == address.port());
+            let everywhere = self
+                .rules
+                .own
+                .iter()
+                .any(|own| own.ip().is_unspecified() && own.port() == address.port());
             if everywhere && is_of_this_machine(address.ip()) {
-                self.rules.judge(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()))?;
+                self.rules
+                    .judge(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()))?;
             }
         }
         Ok(())

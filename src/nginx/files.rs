@@ -15,7 +15,9 @@ impl Files {
     pub(super) fn new(folder: &Path) -> Result<Self, Error> {
         let temp = folder.join("temp");
         fs::create_dir_all(&temp).map_err(Error::system(format!("making the folder {}", temp.display())))?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     pub(super) fn conf(&self) -> PathBuf {
@@ -62,8 +64,11 @@ impl Files {
 
     /// The one before becomes the configuration again; the first of all leaves none.
     pub(super) fn put_back(&self) -> Result<(), Error> {
-        let back =
-            if self.previous().exists() { fs::rename(self.previous(), self.conf()) } else { fs::remove_file(self.conf()) };
+        let back = if self.previous().exists() {
+            fs::rename(self.previous(), self.conf())
+        } else {
+            fs::remove_file(self.conf())
+        };
         back.map_err(Error::system("putting nginx.conf back"))
     }
 }

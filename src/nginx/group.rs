@@ -20,7 +20,10 @@ fn record(run: &Path) -> PathBuf {
 }
 
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// Write down which group is ours.
@@ -76,12 +79,18 @@ pub(super) fn kill(group: u32) {
 
 /// nginx processes of the group that have not ended.
 fn members(group: u32) -> Vec<Pid> {
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // `pid (name) state ppid pgrp …`; the name may hold spaces and brackets.
-        let Some((head, tail)) = stat.rsplit_once(')') else { return false };
+        let Some((head, tail)) = stat.rsplit_once(')') else {
+            return false;
+        };
         let mut fields = tail.split_whitespace();
         let state = fields.next();
         head.ends_with("(nginx") && state != Some("Z") && fields.nth(1) == Some(group.to_string().as_str())
@@ -94,5 +103,8 @@ fn members(group: u32) -> Vec<Pid> {
 pub(super) fn draining(master: u32) -> usize {
     let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
     let title = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    children.split_whitespace().filter(|pid| title(pid).contains("is shutting down")).count()
+    children
+        .split_whitespace()
+        .filter(|pid| title(pid).contains("is shutting down"))
+        .count()
 }

@@ -114,7 +114,11 @@ impl Nginx {
         let files = Files::new(&settings.folder)?;
         let master = Master::new(&settings);
         group::end_old(&settings).await?;
-        Ok(Self(Arc::new(Inner { settings, files, master })))
+        Ok(Self(Arc::new(Inner {
+            settings,
+            files,
+            master,
+        })))
     }
 
     /// Render a text with these upstream blocks, from the templates as they are on disk now.
@@ -124,7 +128,11 @@ impl Nginx {
 
     /// Make nginx run this text, and return only when it answers its hash. On failure what ran before runs again.
     pub async fn apply(&self, text: &Text) -> Result<(), Error> {
-        let Inner { settings, files, master } = self.0.as_ref();
+        let Inner {
+            settings,
+            files,
+            master,
+        } = self.0.as_ref();
         files.write_next(&text.body)?;
         if let Err(refused) = process::test(settings, &files.next()).await {
             files.drop_next();

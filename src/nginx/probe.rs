@@ -24,7 +24,11 @@ pub(super) async fn until_steady(run: &Path, hash: &str) -> bool {
         let mut good = 0;
         while good < IN_A_ROW {
             let answer = timeout(Duration::from_secs(1), ask(&socket)).await;
-            good = if matches!(answer, Ok(Ok(text)) if text.ends_with(hash)) { good + 1 } else { 0 };
+            good = if matches!(answer, Ok(Ok(text)) if text.ends_with(hash)) {
+                good + 1
+            } else {
+                0
+            };
             sleep(PAUSE).await;
         }
     };

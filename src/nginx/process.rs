@@ -21,7 +21,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 fn command(settings: &Settings, conf: &Path) -> Command {
     let mut command = Command::new(&settings.program);
-    command.arg("-p").arg(&settings.folder).arg("-c").arg(conf).arg("-e").arg(error_log(settings));
+    command
+        .arg("-p")
+        .arg(&settings.folder)
+        .arg("-c")
+        .arg(conf)
+        .arg("-e")
+        .arg(error_log(settings));
     command.stdin(Stdio::null()).env_clear();
     command
 }
@@ -33,18 +39,40 @@ fn error_log(settings: &Settings) -> PathBuf {
 /// Ask `nginx -t` about a file.
 pub(super) async fn test(settings: &Settings, conf: &Path) -> Result<(), Error> {
     let doing = || format!("running {} -t", settings.program.display());
-    let tested = timeout(TEST_LIMIT, command(settings, conf).arg("-t").arg("-q").kill_on_drop(true).output()).await;
+    let tested = timeout(
+        TEST_LIMIT,
+        command(settings, conf)
+            .arg("-t")
+            .arg("-q")
+            .kill_on_drop(true)
+            .output(),
+    )
+    .await;
     let slow = || std::io::Error::from(std::io::ErrorKind::TimedOut);
-    let output = tested.map_err(|_| slow()).and_then(|output| output).map_err(Error::system(doing()))?;
+    let output = tested
+        .map_err(|_| slow())
+        .and_then(|output| output)
+        .map_err(Error::system(doing()))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let fatal = said.lines().find(|line| line.contains("[emerg]")).unwrap_or(said.as_str());
+    let fatal = said
+        .lines()
+        .find(|line| line.contains("[emerg]"))
+        .unwrap_or(said.as_str());
     // … in /data/nginx/nginx.conf.next:41
-    let line = fatal.rsplit_once(':').and_then(|(_, line)| line.trim().parse().ok());
-    let words = fatal.split_once("[emerg]").map_or(fatal, |(_, words)| words).trim();
-    Err(Error::Refused { words: words.trim_start_matches("1#1:").trim().to_owned(), line })
+    let line = fatal
+        .rsplit_once(':')
+        .and_then(|(_, line)| line.trim().parse().ok());
+    let words = fatal
+        .split_once("[emerg]")
+        .map_or(fatal, |(_, words)| words)
+        .trim();
+    Err(Error::Refused {
+        words: words.trim_start_matches("1#1:").trim().to_owned(),
+        line,
+    })
 }
 
 /// Where the error log ends now.
@@ -66,7 +94,11 @@ pub(super) fn log_since(settings: &Settings, mark: u64) -> String {
     let mut complaints: Vec<String> = text.lines().filter_map(words).collect();
     complaints.dedup();
     complaints.truncate(3);
-    if complaints.is_empty() { "its error log says nothing".to_owned() } else { complaints.join("; ") }
+    if complaints.is_empty() {
+        "its error log says nothing".to_owned()
+    } else {
+        complaints.join("; ")
+    }
 }
 
 /// The master process: whether it runs, and the wish that it should.
@@ -79,7 +111,11 @@ pub(super) struct Master {
 
 impl Master {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { conf: settings.folder.join("nginx.conf"), pid: watch::Sender::new(None), wanted: Notify::new() }
+        Self {
+            conf: settings.folder.join("nginx.conf"),
+            pid: watch::Sender::new(None),
+            wanted: Notify::new(),
+        }
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -108,7 +144,10 @@ impl Master {
 }
 
 fn signal(pid: u32, signal: Signal) -> std::io::Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidInput)?;
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or(std::io::ErrorKind::InvalidInput)?;
     Ok(kill_process(pid, signal)?)
 }
 
@@ -149,7 +188,10 @@ pub(super) async fn supervise(settings: &Settings, master: &Master, stop: Cancel
                     pause = FIRST_PAUSE;
                 }
             }
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "nginx cannot be started"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "nginx cannot be started"
+            ),
         }
         tokio::select! {
             () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),

@@ -40,7 +40,10 @@ impl Text {
     /// The block that a line (counted from 1) belongs to, if it belongs to one.
     pub fn block_at(&self, line: usize) -> Option<&str> {
         let lines = self.body.lines().take(line).collect::<Vec<_>>();
-        let opening = lines.iter().rev().find(|text| !text.starts_with("        ") && !text.trim().is_empty())?;
+        let opening = lines
+            .iter()
+            .rev()
+            .find(|text| !text.starts_with("        ") && !text.trim().is_empty())?;
         opening.trim().strip_prefix("upstream ")?.strip_suffix(" {")
     }
 }
@@ -52,9 +55,14 @@ impl Renderer {
     /// The compiled-in templates, each replaced by the file of the same name in `folder`.
     pub(super) fn load(folder: Option<&Path>) -> Result<Self, Error> {
         let mut sources: Vec<(String, String)> = Vec::new();
-        for file in DEFAULTS.files().filter(|file| file.path().extension().is_some_and(|ext| ext == "tera")) {
+        for file in DEFAULTS
+            .files()
+            .filter(|file| file.path().extension().is_some_and(|ext| ext == "tera"))
+        {
             let name = file.path().to_string_lossy().into_owned();
-            let mine = folder.map(|folder| folder.join(&name)).filter(|path| path.is_file());
+            let mine = folder
+                .map(|folder| folder.join(&name))
+                .filter(|path| path.is_file());
             let source = match mine {
                 Some(path) => std::fs::read_to_string(&path)
                     .map_err(Error::system(format!("reading the template {}", path.display())))?,
@@ -63,7 +71,8 @@ impl Renderer {
             sources.push((name, source));
         }
         let mut tera = Tera::new();
-        tera.add_raw_templates(sources).map_err(|error| Error::Template(chain(&error)))?;
+        tera.add_raw_templates(sources)
+            .map_err(|error| Error::Template(chain(&error)))?;
         Ok(Self(tera))
     }
 
@@ -71,10 +80,15 @@ impl Renderer {
         let pairs = |list: &[(&str, &str)], [first, second]: [&str; 2]| -> Vec<serde_json::Value> {
             list.iter().map(|(a, b)| json!({ first: a, second: b })).collect()
         };
-        let nginx_word = |(variable, header): &(&'static str, &'static str)| (*variable, header.replace('-', "_"));
+        let nginx_word =
+            |(variable, header): &(&'static str, &'static str)| (*variable, header.replace('-', "_"));
         let permit: Vec<(&str, String)> = headers::PERMIT.iter().map(nginx_word).collect();
         let permit: Vec<(&str, &str)> = permit.iter().map(|(a, b)| (*a, b.as_str())).collect();
-        let reserved: Vec<String> = settings.reserved.iter().map(|word| word.replace('.', "\\.")).collect();
+        let reserved: Vec<String> = settings
+            .reserved
+            .iter()
+            .map(|word| word.replace('.', "\\."))
+            .collect();
         let context = json!({
             "user": rustix::process::geteuid().is_root().then_some("root"),
             "workers": settings.workers.map_or_else(|| "auto".to_owned(), |n| n.to_string()),
@@ -103,9 +117,15 @@ impl Renderer {
             "hash": HASH_PLACE,
         });
         let context = Context::from_serialize(&context).map_err(|error| Error::Template(chain(&error)))?;
-        let body = self.0.render("nginx.conf.tera", &context).map_err(|error| Error::Template(chain(&error)))?;
-        let hash = hex(&Sha256::digest(body.as_bytes()));
-        Ok(Text { body: body.replace(HASH_PLACE, &hash), hash })
+        let body = self
+            .0
+            .render("nginx.conf.tera", &context)
+            .map_err(|error| Error::Template(chain(&error)))?;
+        let hash = hex::encode(Sha256::digest(body.as_bytes()));
+        Ok(Text {
+            body: body.replace(HASH_PLACE, &hash),
+            hash,
+        })
     }
 }
 
@@ -116,7 +136,9 @@ fn printable(path: &Path) -> Result<String, Error> {
     if text.chars().all(inert) {
         return Ok(text);
     }
-    Err(Error::Template(format!("the path `{text}` holds characters that may not stand in nginx.conf")))
+    Err(Error::Template(format!(
+        "the path `{text}` holds characters that may not stand in nginx.conf"
+    )))
 }
 
 /// The words of an error and of everything behind it.
@@ -130,8 +152,3 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     words
 }
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-

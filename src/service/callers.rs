@@ -79,7 +79,13 @@ impl Callers {
         rights: watch::Receiver<Arc<Rights>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { issuer, store, rights, clock, remembered: Arc::default() }
+        Self {
+            issuer,
+            store,
+            rights,
+            clock,
+            remembered: Arc::default(),
+        }
     }
 
     /// Who sent these headers.
@@ -87,19 +93,35 @@ impl Callers {
         let named = single(headers, "x-authorization")?;
         let authorization = single(headers, AUTHORIZATION.as_str())?;
         if let Some(value) = named {
-            let identity = self.token(bearer(value).ok_or(Error::Bad("no bearer scheme"))?).map_err(refusal)?;
+            let identity = self
+                .token(bearer(value).ok_or(Error::Bad("no bearer scheme"))?)
+                .map_err(refusal)?;
             // A second key of our own house is not the upstream's business.
             let pass_authorization = authorization.is_some_and(|value| self.is_foreign(value));
-            return Ok(Caller { identity, by_cookie: false, pass_authorization });
+            return Ok(Caller {
+                identity,
+                by_cookie: false,
+                pass_authorization,
+            });
         }
         let Some(value) = authorization else {
-            return self.session(headers).await?.map(|identity| by_cookie(identity, false)).ok_or(Error::Nobody);
+            return self
+                .session(headers)
+                .await?
+                .map(|identity| by_cookie(identity, false))
+                .ok_or(Error::Nobody);
         };
         match bearer(value).map(|token| self.token(token)) {
-            Some(Ok(identity)) => Ok(Caller { identity, by_cookie: false, pass_authorization: false }),
+            Some(Ok(identity)) => Ok(Caller {
+                identity,
+                by_cookie: false,
+                pass_authorization: false,
+            }),
             Some(Err(token::Error::Foreign)) | None => {
                 let identity = self.session(headers).await?;
-                identity.map(|identity| by_cookie(identity, true)).ok_or(Error::Bad("an authorization of somebody else's"))
+                identity
+                    .map(|identity| by_cookie(identity, true))
+                    .ok_or(Error::Bad("an authorization of somebody else's"))
             }
             Some(Err(error)) => Err(refusal(error)),
         }
@@ -107,20 +129,28 @@ impl Callers {
 
     /// Forget what is remembered of sessions: one has ended, or a password has changed.
     pub fn forget_sessions(&self) {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn is_foreign(&self, authorization: &str) -> bool {
-        bearer(authorization).is_none_or(|token| matches!(self.issuer.verify(token), Err(token::Error::Foreign)))
+        bearer(authorization)
+            .is_none_or(|token| matches!(self.issuer.verify(token), Err(token::Error::Foreign)))
     }
 
     fn token(&self, token: &str) -> Result<Arc<Identity>, token::Error> {
-        self.issuer.verify(token).map(|claims| Arc::new(identity_of(claims)))
+        self.issuer
+            .verify(token)
+            .map(|claims| Arc::new(identity_of(claims)))
     }
 
     /// The person of the session cookie. A cookie that leads nowhere is bad, not absent.
     async fn session(&self, headers: &HeaderMap) -> Result<Option<Arc<Identity>>, Error> {
-        let Some(id) = session_cookie(headers)? else { return Ok(None) };
+        let Some(id) = session_cookie(headers)? else {
+            return Ok(None);
+        };
         let key = store::session_key(id);
         let now = self.clock.now();
         let session = match self.remembered_session(&key, now) {
@@ -157,14 +187,20 @@ impl Callers {
 }
 
 fn by_cookie(identity: Arc<Identity>, pass_authorization: bool) -> Caller {
-    Caller { identity, by_cookie: true, pass_authorization }
+    Caller {
+        identity,
+        by_cookie: true,
+        pass_authorization,
+    }
 }
 
 fn refusal(error: token::Error) -> Error {
     match error {
         token::Error::Expired => Error::Bad("an expired token"),
         token::Error::Foreign => Error::Bad("a token of another issuer"),
-        token::Error::Invalid | token::Error::Keys(..) => Error::Bad("a token with a wrong signature or claim"),
+        token::Error::Invalid | token::Error::Keys(..) => {
+            Error::Bad("a token with a wrong signature or claim")
+        }
     }
 }
 
@@ -186,7 +222,13 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Err
     if values.next().is_some() {
         return Err(Error::Bad("a credential header that came twice"));
     }
-    first.map(|value| value.to_str().map_err(|_| Error::Bad("a credential header that is no text"))).transpose()
+    first
+        .map(|value| {
+            value
+                .to_str()
+                .map_err(|_| Error::Bad("a credential header that is no text"))
+        })
+        .transpose()
 }
 
 /// The token of `Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter, RFC 9110 section 11.1).
@@ -200,7 +242,9 @@ pub fn session_cookie(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut found = None;
     for value in headers.get_all(COOKIE) {
         for pair in value.to_str().unwrap_or_default().split(';') {
-            let Some((SESSION_COOKIE, id)) = pair.trim().split_once('=') else { continue };
+            let Some((SESSION_COOKIE, id)) = pair.trim().split_once('=') else {
+                continue;
+            };
             if found.replace(id).is_some() {
                 return Err(Error::Bad("two session cookies"));
             }

@@ -131,24 +131,42 @@ impl Gate {
         table: watch::Receiver<Arc<Table>>,
         texts: watch::Receiver<Arc<Texts>>,
     ) -> Self {
-        Self { callers, rights, table, texts }
+        Self {
+            callers,
+            rights,
+            table,
+            texts,
+        }
     }
 
     /// Decide one request.
     pub async fn decide(&self, question: &Question<'_>) -> Result<Way, Refusal> {
         check_headers(question.headers)?;
-        let caller = self.callers.identify(question.headers).await.map_err(unknown_caller)?;
+        let caller = self
+            .callers
+            .identify(question.headers)
+            .await
+            .map_err(unknown_caller)?;
         let table = Arc::clone(&self.table.borrow());
         let route = table.find(question.asked).ok_or_else(no_server)?;
         let mount = &route.server.path;
         let rest = rest_of(mount, question.asked, question.written);
-        let rest = rest.ok_or_else(|| refuse(Reason::Ambiguous, "the address is written in an ambiguous way"))?;
-        let message = question.body.map(|body| read(question.headers, body)).transpose()?;
-        let modern = message.as_ref().map(|message| check_era(question.headers, message)).transpose()?.unwrap_or(false);
+        let rest =
+            rest.ok_or_else(|| refuse(Reason::Ambiguous, "the address is written in an ambiguous way"))?;
+        let message = question
+            .body
+            .map(|body| read(question.headers, body))
+            .transpose()?;
+        let modern = message
+            .as_ref()
+            .map(|message| check_era(question.headers, message))
+            .transpose()?
+            .unwrap_or(false);
         let act = match &message {
-            Some(message) if message.shape != Shape::Response => {
-                Act::Message { method: &message.method, thing: message.thing() }
-            }
+            Some(message) if message.shape != Shape::Response => Act::Message {
+                method: &message.method,
+                thing: message.thing(),
+            },
             Some(_) | None => Act::Session,
         };
         let call = Call::Mcp { server: mount, act };
@@ -160,27 +178,58 @@ impl Gate {
         let query = question.written.split_once('?').map(|(_, query)| query);
         let target = target(&route.server.profile, &rest, query);
         let permit = permit_headers(&caller, mount, message.as_ref());
-        let params = question.headers.keys().any(|name| name.as_str().starts_with("mcp-param-"));
-        let block = self.block(&table, route, question.text).filter(|_| modern || !params);
+        let params = question
+            .headers
+            .keys()
+            .any(|name| name.as_str().starts_with("mcp-param-"));
+        let block = self
+            .block(&table, route, question.text)
+            .filter(|_| modern || !params);
         Ok(match block {
             Some(block) => Way::Direct(direct_headers(permit, question, route, &block, target, modern)),
-            None => Way::Carry(Order { route: Arc::clone(route), target, permit, modern, id: id() }),
+            None => Way::Carry(Order {
+                route: Arc::clone(route),
+                target,
+                permit,
+                modern,
+                id: id(),
+            }),
         })
     }
 
     /// The check for people with their own nginx. It sees no body, so a POST needs a rule of everything.
-    pub async fn validate(&self, headers: &HeaderMap, method: &Method, path: &str) -> Result<Validated, Refusal> {
+    pub async fn validate(
+        &self,
+        headers: &HeaderMap,
+        method: &Method,
+        path: &str,
+    ) -> Result<Validated, Refusal> {
         let caller = self.callers.identify(headers).await.map_err(unknown_caller)?;
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         if first.is_empty() || is_reserved(first) {
-            return Ok(Validated { identity: caller.identity, server: None });
+            return Ok(Validated {
+                identity: caller.identity,
+                server: None,
+            });
         }
         let table = Arc::clone(&self.table.borrow());
         let route = table.find(path).ok_or_else(no_server)?;
         let server = &route.server.path;
-        let act = if *method == Method::POST { Act::Unseen } else { Act::Session };
-        decide(&caller.identity, &Call::Mcp { server, act }, &self.rights.borrow()).map_err(|_| denied())?;
-        Ok(Validated { identity: caller.identity, server: Some(server.clone()) })
+        let act = if *method == Method::POST {
+            Act::Unseen
+        } else {
+            Act::Session
+        };
+        decide(
+            &caller.identity,
+            &Call::Mcp { server, act },
+            &self.rights.borrow(),
+        )
+        .map_err(|_| denied())?;
+        Ok(Validated {
+            identity: caller.identity,
+            server: Some(server.clone()),
+        })
     }
 
     /// The block for this server that the asking worker has, with the addresses that are right now.
@@ -189,13 +238,21 @@ impl Gate {
             return None;
         }
         let block = table.blocks.get(route.server.profile.proxy_pass_url.origin())?;
-        let has = self.texts.borrow().get(text).is_some_and(|blocks| blocks.contains(&block.name));
+        let has = self
+            .texts
+            .borrow()
+            .get(text)
+            .is_some_and(|blocks| blocks.contains(&block.name));
         has.then(|| Arc::clone(&block.name))
     }
 }
 
 fn refuse(reason: Reason, message: impl Into<String>) -> Refusal {
-    Refusal { reason, message: message.into(), id: Value::Null }
+    Refusal {
+        reason,
+        message: message.into(),
+        id: Value::Null,
+    }
 }
 
 fn no_server() -> Refusal {
@@ -214,7 +271,10 @@ fn unknown_caller(error: CallerError) -> Refusal {
             refuse(Reason::Unauthenticated, "a valid token is needed")
         }
         CallerError::Away(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a session could not be checked");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a session could not be checked"
+            );
             refuse(Reason::Away, "the gate cannot decide now")
         }
     }
@@ -222,19 +282,32 @@ fn unknown_caller(error: CallerError) -> Refusal {
 
 fn check_headers(given: &HeaderMap) -> Result<(), Refusal> {
     if given.len() > MOST_HEADERS {
-        return Err(refuse(Reason::TooLarge, format!("at most {MOST_HEADERS} headers are accepted")));
+        return Err(refuse(
+            Reason::TooLarge,
+            format!("at most {MOST_HEADERS} headers are accepted"),
+        ));
     }
     match given.keys().find(|name| headers::is_disguised(name.as_str())) {
-        Some(name) => Err(refuse(Reason::Ambiguous, format!("the header `{name}` is not accepted; write it with `-`"))),
+        Some(name) => Err(refuse(
+            Reason::Ambiguous,
+            format!("the header `{name}` is not accepted; write it with `-`"),
+        )),
         None => Ok(()),
     }
 }
 
 /// The message in a POST, if it means the same to everybody.
 fn read(given: &HeaderMap, body: &[u8]) -> Result<Message, Refusal> {
-    let media = || refuse(Reason::MediaType, "expected `application/json` in UTF-8 without `Content-Encoding`");
+    let media = || {
+        refuse(
+            Reason::MediaType,
+            "expected `application/json` in UTF-8 without `Content-Encoding`",
+        )
+    };
     let mut types = given.get_all(http::header::CONTENT_TYPE).iter();
-    let (Some(kind), None) = (types.next(), types.next()) else { return Err(media()) };
+    let (Some(kind), None) = (types.next(), types.next()) else {
+        return Err(media());
+    };
     if given.contains_key(http::header::CONTENT_ENCODING) || !is_json(kind.to_str().unwrap_or_default()) {
         return Err(media());
     }
@@ -247,18 +320,28 @@ fn read(given: &HeaderMap, body: &[u8]) -> Result<Message, Refusal> {
 
 fn is_json(kind: &str) -> bool {
     let mut parts = kind.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let json = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     json && parts.all(|parameter| {
-        let charset = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+        let charset = parameter
+            .split_once('=')
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
         charset.is_none_or(|(_, value)| value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
     })
 }
 
 /// Whether the request is modern; then its headers must say once what its body says (MCP 2026-07-28, 1.3).
 fn check_era(given: &HeaderMap, message: &Message) -> Result<bool, Refusal> {
-    let mismatch = |words: &str| Refusal { id: message.id.clone(), ..refuse(Reason::Message(-32020), words) };
+    let mismatch = |words: &str| Refusal {
+        id: message.id.clone(),
+        ..refuse(Reason::Message(-32020), words)
+    };
     let one = |name: &str| {
-        let mut values = given.get_all(name).iter().map(|value| value.to_str().unwrap_or("\u{fffd}"));
+        let mut values = given
+            .get_all(name)
+            .iter()
+            .map(|value| value.to_str().unwrap_or("\u{fffd}"));
         match (values.next(), values.next()) {
             (first, None) => Ok(first),
             (_, Some(_)) => Err(mismatch(&format!("the header `{name}` came twice"))),
@@ -266,13 +349,17 @@ fn check_era(given: &HeaderMap, message: &Message) -> Result<bool, Refusal> {
     };
     let version = one("mcp-protocol-version")?;
     let is_modern = |version: &str| version.len() == MODERN.len() && version >= MODERN;
-    let (header_modern, body_modern) =
-        (version.is_some_and(is_modern), message.meta_version.as_deref().is_some_and(is_modern));
+    let (header_modern, body_modern) = (
+        version.is_some_and(is_modern),
+        message.meta_version.as_deref().is_some_and(is_modern),
+    );
     if !header_modern && !body_modern {
         return Ok(false);
     }
     if message.meta_version.is_some() && message.meta_version.as_deref() != version {
-        return Err(mismatch("`MCP-Protocol-Version` and the version in the body disagree"));
+        return Err(mismatch(
+            "`MCP-Protocol-Version` and the version in the body disagree",
+        ));
     }
     if one("mcp-method")? != Some(message.method.as_str()) {
         return Err(mismatch("`Mcp-Method` must say the method of the body"));
@@ -287,10 +374,15 @@ fn check_era(given: &HeaderMap, message: &Message) -> Result<bool, Refusal> {
 /// A plain value, or `=?base64?…?=`.
 fn decode_name(value: &str) -> Result<String, &'static str> {
     use base64::Engine;
-    let Some(inner) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+    let Some(inner) = value
+        .strip_prefix("=?base64?")
+        .and_then(|rest| rest.strip_suffix("?="))
+    else {
         return Ok(value.to_owned());
     };
-    let bytes = base64::prelude::BASE64_STANDARD.decode(inner).map_err(|_| "`Mcp-Name` is not base64")?;
+    let bytes = base64::prelude::BASE64_STANDARD
+        .decode(inner)
+        .map_err(|_| "`Mcp-Name` is not base64")?;
     String::from_utf8(bytes).map_err(|_| "`Mcp-Name` is not UTF-8")
 }
 
@@ -302,12 +394,17 @@ pub fn identity_headers(who: &Identity, server: Option<&ServerPath>) -> PermitHe
         ("x-client-id", printable(&who.client_id)),
         ("x-scopes", printable(&who.scope_line())),
         ("x-auth-method", who.method.as_str().to_owned()),
-        ("x-server-name", server.map(ServerPath::name).unwrap_or_default().to_owned()),
+        (
+            "x-server-name",
+            server.map(ServerPath::name).unwrap_or_default().to_owned(),
+        ),
     ]
 }
 
 fn permit_headers(caller: &Caller, mount: &ServerPath, message: Option<&Message>) -> PermitHeaders {
-    let tool = message.filter(|message| message.method == "tools/call").and_then(|message| message.name.as_deref());
+    let tool = message
+        .filter(|message| message.method == "tools/call")
+        .and_then(|message| message.name.as_deref());
     let mut permit = identity_headers(&caller.identity, Some(mount));
     permit.push(("x-tool-name", printable(tool.unwrap_or_default())));
     if caller.pass_authorization {

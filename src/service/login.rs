@@ -82,11 +82,21 @@ impl Login {
     pub fn new(store: Arc<dyn Store>, passwords: password::Passwords, clock: Arc<dyn Clock>) -> Self {
         let addresses = Tries::new(PER_ADDRESS.0, PER_ADDRESS.1);
         let pairs = Tries::new(PER_PAIR.0, PER_PAIR.1);
-        Self { store, passwords, clock, tries: Arc::new(Mutex::new(Failures { addresses, pairs })) }
+        Self {
+            store,
+            passwords,
+            clock,
+            tries: Arc::new(Mutex::new(Failures { addresses, pairs })),
+        }
     }
 
     /// Sign in. The answer is the session's id, for the cookie alone.
-    pub async fn sign_in(&self, from: IpAddr, name: &str, password: Secret<String>) -> Result<Secret<String>, Error> {
+    pub async fn sign_in(
+        &self,
+        from: IpAddr,
+        name: &str,
+        password: Secret<String>,
+    ) -> Result<Secret<String>, Error> {
         let key = (from, name.chars().take(128).collect::<String>());
         self.claim_try(&key)?;
         let account = self.store.account(name).await?;
@@ -109,7 +119,9 @@ impl Login {
             created_at: now,
             expires_at: now.plus(SESSION_LENGTH),
         };
-        self.store.insert_session(store::session_key(id.expose()), session).await?;
+        self.store
+            .insert_session(store::session_key(id.expose()), session)
+            .await?;
         tracing::info!(identity.subject = account.username, "signed in");
         Ok(id)
     }
@@ -139,7 +151,11 @@ impl Login {
 
     /// Whether this is the account's password; no try is counted, because the settings ask and not a person.
     pub async fn fits(&self, name: &str, password: Secret<String>) -> Result<bool, Error> {
-        let hash = self.store.account(name).await?.map(|account| account.password_hash);
+        let hash = self
+            .store
+            .account(name)
+            .await?
+            .map(|account| account.password_hash);
         self.passwords.verify(password, hash).await.map_err(system)
     }
 
@@ -153,9 +169,18 @@ impl Login {
     ) -> Result<(), Error> {
         check_name(name).map_err(|reason| Error::Name(name.to_owned(), reason))?;
         let password_hash = self.passwords.hash(password).await.map_err(system)?;
-        let account = Account { username: name.to_owned(), password_hash, groups };
+        let account = Account {
+            username: name.to_owned(),
+            password_hash,
+            groups,
+        };
         let actor = permit.actor().to_owned();
-        let event = Event { at: self.clock.now(), actor, deed: Deed::PasswordReset, target: name.to_owned() };
+        let event = Event {
+            at: self.clock.now(),
+            actor,
+            deed: Deed::PasswordReset,
+            target: name.to_owned(),
+        };
         Ok(self.store.put_account(account, event).await?)
     }
 }

@@ -75,7 +75,14 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher that has published nothing yet.
     pub fn new(settings: Settings, nginx: Nginx, channels: Channels) -> Self {
-        Self { settings, nginx, channels, live: None, order: Vec::new(), refused: HashMap::new() }
+        Self {
+            settings,
+            nginx,
+            channels,
+            live: None,
+            order: Vec::new(),
+            refused: HashMap::new(),
+        }
     }
 
     /// Publish until `stop`.
@@ -86,7 +93,11 @@ impl Publisher {
                 reloaded = self.publish() => reloaded,
                 () = stop.cancelled() => return,
             };
-            failures = if self.channels.status.borrow().fault.is_some() { failures.saturating_add(1) } else { 0 };
+            failures = if self.channels.status.borrow().fault.is_some() {
+                failures.saturating_add(1)
+            } else {
+                0
+            };
             let rest = if reloaded { self.rest() } else { Duration::ZERO };
             let earliest = Instant::now() + rest;
             // A fault may pass by itself (a port is freed): try again, ever more rarely.
@@ -105,7 +116,9 @@ impl Publisher {
 
     fn rest(&self) -> Duration {
         let draining = u32::try_from(self.nginx.draining() / MANY_DRAINING).unwrap_or(u32::MAX);
-        self.settings.between_reloads.saturating_mul(draining.saturating_add(1))
+        self.settings
+            .between_reloads
+            .saturating_mul(draining.saturating_add(1))
     }
 
     async fn changed(&mut self) {
@@ -146,9 +159,20 @@ impl Publisher {
                 "nginx does not run the newest configuration; the one before stays"
             );
         }
-        let refused = self.refused.values().map(|(origin, why)| (origin.to_string(), why.clone())).collect();
-        let (live, blocks) = self.live.as_ref().map_or((None, 0), |(text, blocks)| (Some(text.hash.clone()), blocks.len()));
-        self.channels.status.send_replace(Status { live, blocks, fault, refused });
+        let refused = self
+            .refused
+            .values()
+            .map(|(origin, why)| (origin.to_string(), why.clone()))
+            .collect();
+        let (live, blocks) = self.live.as_ref().map_or((None, 0), |(text, blocks)| {
+            (Some(text.hash.clone()), blocks.len())
+        });
+        self.channels.status.send_replace(Status {
+            live,
+            blocks,
+            fault,
+            refused,
+        });
         outcome.unwrap_or(false)
     }
 
@@ -159,21 +183,31 @@ impl Publisher {
             let origin = route.server.profile.proxy_pass_url.origin();
             *calls.entry(origin).or_default() += route.calls();
         }
-        let possible = |origin: &Origin| may_have_block(origin) && (self.settings.https || origin.scheme == Scheme::Http);
-        let mut origins: Vec<(&Origin, u64)> = calls.into_iter().filter(|(origin, _)| possible(origin)).collect();
+        let possible = |origin: &Origin| {
+            may_have_block(origin) && (self.settings.https || origin.scheme == Scheme::Http)
+        };
+        let mut origins: Vec<(&Origin, u64)> =
+            calls.into_iter().filter(|(origin, _)| possible(origin)).collect();
         if origins.len() > self.settings.most_blocks {
             origins.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
             origins.truncate(self.settings.most_blocks);
         }
         origins.sort_unstable_by(|a, b| a.0.cmp(b.0));
         let block = |(origin, _): (&Origin, u64)| Some((origin.clone(), table.blocks.get(origin)?.clone()));
-        origins.into_iter().filter_map(block).filter(|(_, block)| !self.refused.contains_key(&block.name)).collect()
+        origins
+            .into_iter()
+            .filter_map(block)
+            .filter(|(_, block)| !self.refused.contains_key(&block.name))
+            .collect()
     }
 
     async fn bring_live(&mut self, blocks: &[(Origin, Block)]) -> Result<bool, nginx::Error> {
         let rendered: Vec<nginx::Block> = blocks
             .iter()
-            .map(|(_, block)| nginx::Block { name: block.name.to_string(), addresses: block.addresses.clone() })
+            .map(|(_, block)| nginx::Block {
+                name: block.name.to_string(),
+                addresses: block.addresses.clone(),
+            })
             .collect();
         let text = self.nginx.render(&rendered)?;
         if self.live.as_ref().is_some_and(|(live, _)| live.hash == text.hash) {
@@ -183,7 +217,11 @@ impl Publisher {
         // Before any worker can ask with this hash.
         self.know(&text.hash, names.clone());
         self.nginx.apply(&text).await?;
-        tracing::info!(nginx.text = &text.hash[..12], nginx.blocks = names.len(), "configuration live");
+        tracing::info!(
+            nginx.text = &text.hash[..12],
+            nginx.blocks = names.len(),
+            "configuration live"
+        );
         self.live = Some((text, names));
         Ok(true)
     }
@@ -205,23 +243,45 @@ impl Publisher {
 
     /// Leave out the block at fault, or else what is new; whether there was anything to leave out.
     fn leave_out(&mut self, error: &nginx::Error, blocks: &[(Origin, Block)], round: u32) -> bool {
-        let nginx::Error::Refused { words, line } = error else { return false };
+        let nginx::Error::Refused { words, line } = error else {
+            return false;
+        };
         let named = line.and_then(|line| {
             let rendered: Vec<nginx::Block> = blocks
                 .iter()
-                .map(|(_, block)| nginx::Block { name: block.name.to_string(), addresses: block.addresses.clone() })
+                .map(|(_, block)| nginx::Block {
+                    name: block.name.to_string(),
+                    addresses: block.addresses.clone(),
+                })
                 .collect();
-            self.nginx.render(&rendered).ok()?.block_at(line).map(str::to_owned)
+            self.nginx
+                .render(&rendered)
+                .ok()?
+                .block_at(line)
+                .map(str::to_owned)
         });
-        let is_new = |block: &Block| self.live.as_ref().is_none_or(|(_, names)| !names.contains(&block.name));
+        let is_new = |block: &Block| {
+            self.live
+                .as_ref()
+                .is_none_or(|(_, names)| !names.contains(&block.name))
+        };
         let at_fault: Vec<(Origin, Block)> = match named {
-            Some(name) => blocks.iter().filter(|(_, block)| *block.name == *name).cloned().collect(),
-            None if round == 0 => blocks.iter().filter(|(_, block)| is_new(block)).cloned().collect(),
+            Some(name) => blocks
+                .iter()
+                .filter(|(_, block)| *block.name == *name)
+                .cloned()
+                .collect(),
+            None if round == 0 => blocks
+                .iter()
+                .filter(|(_, block)| is_new(block))
+                .cloned()
+                .collect(),
             None => Vec::new(),
         };
         for (origin, block) in &at_fault {
             tracing::warn!(server.origin = %origin, reason = words, "nginx refused an upstream block; its servers are carried");
-            self.refused.insert(Arc::clone(&block.name), (origin.clone(), words.clone()));
+            self.refused
+                .insert(Arc::clone(&block.name), (origin.clone(), words.clone()));
         }
         !at_fault.is_empty()
     }

@@ -61,20 +61,36 @@ impl Registry {
         rights: watch::Receiver<Arc<Rights>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, resolver, rights, clock }
+        Self {
+            store,
+            resolver,
+            rights,
+            clock,
+        }
     }
 
     /// Leave to register a server.
     pub fn may_register(&self, who: &Identity) -> Result<Permit, Error> {
-        let call = Call::Registry { action: Action::Register, service: None };
+        let call = Call::Registry {
+            action: Action::Register,
+            service: None,
+        };
         let denied = Error::Denied("You do not have permission to register new services");
         decide(who, &call, &self.rights.borrow()).map_err(|_| denied)
     }
 
     /// Leave to do `action` with a server, and the server. Who may not even see it learns nothing of it.
-    pub async fn may(&self, who: &Identity, action: Action, path: &ServerPath) -> Result<(Permit, Server), Error> {
+    pub async fn may(
+        &self,
+        who: &Identity,
+        action: Action,
+        path: &ServerPath,
+    ) -> Result<(Permit, Server), Error> {
         let server = self.visible(who, path).await?;
-        let call = Call::Registry { action, service: Some((path, &server.profile.name)) };
+        let call = Call::Registry {
+            action,
+            service: Some((path, &server.profile.name)),
+        };
         let permit = decide(who, &call, &self.rights.borrow());
         let denied = match action {
             Action::List | Action::Register => "You do not have access to this server",
@@ -114,14 +130,24 @@ impl Registry {
         self.check_address(&profile).await?;
         let trusted = trust(permit, trusted)?;
         let event = self.event(permit, Deed::ServerChanged, path);
-        self.store.update_server(path, profile, trusted, event).await?.ok_or(Error::Unknown)
+        self.store
+            .update_server(path, profile, trusted, event)
+            .await?
+            .ok_or(Error::Unknown)
     }
 
     /// Switch a server on or off.
     pub async fn switch(&self, permit: &Permit, path: &ServerPath, enabled: bool) -> Result<Revision, Error> {
-        let deed = if enabled { Deed::ServerEnabled } else { Deed::ServerDisabled };
+        let deed = if enabled {
+            Deed::ServerEnabled
+        } else {
+            Deed::ServerDisabled
+        };
         let event = self.event(permit, deed, path);
-        self.store.switch_server(path, enabled, event).await?.ok_or(Error::Unknown)
+        self.store
+            .switch_server(path, enabled, event)
+            .await?
+            .ok_or(Error::Unknown)
     }
 
     /// Remove a server.
@@ -142,7 +168,11 @@ impl Registry {
     pub async fn visible(&self, who: &Identity, path: &ServerPath) -> Result<Server, Error> {
         let server = self.store.server(path).await?.ok_or(Error::Unknown)?;
         let may_see = self.rights.borrow().may_see(who, path, &server.profile.name);
-        if may_see { Ok(server) } else { Err(Error::Denied("You do not have access to this server")) }
+        if may_see {
+            Ok(server)
+        } else {
+            Err(Error::Denied("You do not have access to this server"))
+        }
     }
 
     /// The path of a server that somebody calls by its path or its display name.
@@ -152,7 +182,11 @@ impl Registry {
         {
             return Ok(path);
         }
-        let mut same = self.list(who).await?.into_iter().filter(|server| server.profile.name == text);
+        let mut same = self
+            .list(who)
+            .await?
+            .into_iter()
+            .filter(|server| server.profile.name == text);
         match (same.next(), same.next()) {
             (Some(server), None) => Ok(server.path),
             (Some(_), Some(_)) => {
@@ -172,13 +206,20 @@ impl Registry {
     }
 
     fn event(&self, permit: &Permit, deed: Deed, path: &ServerPath) -> Event {
-        Event { at: self.clock.now(), actor: permit.actor().to_owned(), deed, target: path.as_str().to_owned() }
+        Event {
+            at: self.clock.now(),
+            actor: permit.actor().to_owned(),
+            deed,
+            target: path.as_str().to_owned(),
+        }
     }
 }
 
 fn trust(permit: &Permit, wish: Option<bool>) -> Result<Option<bool>, Error> {
     if wish.is_some() && !permit.is_administrator() {
-        return Err(Error::Denied("Only administrators may say whether a server is trusted"));
+        return Err(Error::Denied(
+            "Only administrators may say whether a server is trusted",
+        ));
     }
     Ok(wish)
 }

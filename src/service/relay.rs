@@ -51,15 +51,23 @@ pub struct Relay {
 impl Relay {
     /// Over an HTTP client; `public_scheme` is how the public reaches us.
     pub fn new(client: Client, public_scheme: &'static str) -> Self {
-        Self { client, public_scheme }
+        Self {
+            client,
+            public_scheme,
+        }
     }
 
     /// Make the call and wait for the answer's head.
     pub async fn carry(&self, order: &Order, sent: Sent<'_>) -> Result<Carried, Error> {
         let origin = order.route.server.profile.proxy_pass_url.origin();
         let headers = self.onward(order, &sent);
-        let call =
-            exchange::Call { origin, method: sent.method, target: order.target.clone(), headers, body: sent.body };
+        let call = exchange::Call {
+            origin,
+            method: sent.method,
+            target: order.target.clone(),
+            headers,
+            body: sent.body,
+        };
         let (head, body) = self.client.send(call).await?.into_parts();
         let back = CARRIED_BACK.iter().map(|name| HeaderName::from_static(name));
         let mut headers = HeaderMap::new();
@@ -73,7 +81,11 @@ impl Relay {
         if let Some(kept) = location.and_then(|value| kept_location(value, &origin.to_string(), mount)) {
             headers.insert(LOCATION, kept);
         }
-        Ok(Carried { status: head.status, headers, body })
+        Ok(Carried {
+            status: head.status,
+            headers,
+            body,
+        })
     }
 
     /// The client's headers without what is not the upstream's business, and who is asking.
@@ -87,7 +99,10 @@ impl Relay {
             .flat_map(|value| value.split(','))
             .map(|name| name.trim().to_ascii_lowercase())
             .collect();
-        let passes = order.permit.iter().any(|(name, _)| *name == "x-pass-authorization");
+        let passes = order
+            .permit
+            .iter()
+            .any(|(name, _)| *name == "x-pass-authorization");
         for (name, value) in sent.headers {
             let word = name.as_str();
             let stays = is_ours(word)
@@ -101,23 +116,40 @@ impl Relay {
             }
         }
         for (shown, variable) in IDENTITY {
-            let permit_name = PERMIT.iter().find(|(known, _)| known == variable).map(|(_, name)| *name);
-            let value = order.permit.iter().find(|(name, _)| Some(*name) == permit_name).map(|(_, value)| value);
+            let permit_name = PERMIT
+                .iter()
+                .find(|(known, _)| known == variable)
+                .map(|(_, name)| *name);
+            let value = order
+                .permit
+                .iter()
+                .find(|(name, _)| Some(*name) == permit_name)
+                .map(|(_, value)| value);
             set(&mut headers, shown, value.map(String::as_str));
         }
         let client = sent.client.map(|client| client.to_string());
         set(&mut headers, "x-real-ip", client.as_deref());
         set(&mut headers, "x-forwarded-for", client.as_deref());
         set(&mut headers, "x-forwarded-proto", Some(self.public_scheme));
-        let host = sent.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        set(&mut headers, "x-original-url", Some(&format!("{}://{host}{}", self.public_scheme, sent.written)));
+        let host = sent
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        set(
+            &mut headers,
+            "x-original-url",
+            Some(&format!("{}://{host}{}", self.public_scheme, sent.written)),
+        );
         headers
     }
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
     let name = HeaderName::from_bytes(name.as_bytes());
-    let value = value.filter(|value| !value.is_empty()).and_then(|value| HeaderValue::from_str(value).ok());
+    let value = value
+        .filter(|value| !value.is_empty())
+        .and_then(|value| HeaderValue::from_str(value).ok());
     if let (Ok(name), Some(value)) = (name, value) {
         headers.insert(name, value);
     }
@@ -126,14 +158,32 @@ fn set(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
 /// Names that only we may set towards an upstream, or that are between nginx and us.
 fn is_ours(name: &str) -> bool {
     let same = |known: &str| known.eq_ignore_ascii_case(name);
-    let identity = IDENTITY.iter().any(|(known, _)| same(known) && !known.starts_with("Mcp-"));
-    let forwarded = ["x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-original-url"].contains(&name);
-    identity || forwarded || CLEARED.iter().any(|known| same(known)) || PERMIT.iter().any(|(_, known)| same(known))
+    let identity = IDENTITY
+        .iter()
+        .any(|(known, _)| same(known) && !known.starts_with("Mcp-"));
+    let forwarded = [
+        "x-real-ip",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-original-url",
+    ]
+    .contains(&name);
+    identity
+        || forwarded
+        || CLEARED.iter().any(|known| same(known))
+        || PERMIT.iter().any(|(_, known)| same(known))
 }
 
 /// Headers that speak of one connection only (RFC 9110 section 7.6.1), and those that the client makes itself.
 fn is_of_the_hop(name: &str) -> bool {
-    let hop = ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"];
+    let hop = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+    ];
     let own = ["trailer", "transfer-encoding", "upgrade", "content-length"];
     hop.contains(&name) || own.contains(&name) || *name == HOST || *name == EXPECT
 }

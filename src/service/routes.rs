@@ -37,7 +37,12 @@ pub struct Routes {
 impl Routes {
     /// An empty table; names are looked up again every `refresh`.
     pub fn new(store: Arc<dyn Store>, resolver: Resolver, refresh: Duration) -> Self {
-        Self { store, resolver, refresh, table: watch::Sender::new(Arc::new(Table::default())) }
+        Self {
+            store,
+            resolver,
+            refresh,
+            table: watch::Sender::new(Arc::new(Table::default())),
+        }
     }
 
     /// The table, and every newer one.
@@ -52,8 +57,14 @@ impl Routes {
         if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
             return Standing::Pending("the gateway has not read the change yet".to_owned());
         }
-        let Some(route) = table.borrow().routes.get(path.as_str()).cloned() else { return Standing::Disabled };
-        match self.resolver.addresses(route.server.profile.proxy_pass_url.origin()).await {
+        let Some(route) = table.borrow().routes.get(path.as_str()).cloned() else {
+            return Standing::Disabled;
+        };
+        match self
+            .resolver
+            .addresses(route.server.profile.proxy_pass_url.origin())
+            .await
+        {
             Ok(_) => Standing::Live,
             Err(error) => Standing::Pending(error.to_string()),
         }
@@ -67,7 +78,10 @@ impl Routes {
         loop {
             let read = self.follow().await;
             if let Err(error) = &read {
-                tracing::warn!(error = error as &dyn std::error::Error, "the register cannot be read; trying again");
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the register cannot be read; trying again"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -85,7 +99,10 @@ impl Routes {
             return Ok(());
         }
         let changed = with_changes(&table, changes);
-        let unknown: Vec<Origin> = wanted(&changed).filter(|origin| !changed.blocks.contains_key(*origin)).cloned().collect();
+        let unknown: Vec<Origin> = wanted(&changed)
+            .filter(|origin| !changed.blocks.contains_key(*origin))
+            .cloned()
+            .collect();
         self.table.send_replace(Arc::new(changed));
         if !unknown.is_empty() {
             self.look_up(unknown).await;
@@ -105,7 +122,12 @@ impl Routes {
         origins.dedup();
         let found: Vec<(Origin, Option<Block>)> = stream::iter(origins)
             .map(|origin| async move {
-                let block = self.resolver.addresses(&origin).await.ok().map(|addresses| Block::new(&origin, addresses));
+                let block = self
+                    .resolver
+                    .addresses(&origin)
+                    .await
+                    .ok()
+                    .map(|addresses| Block::new(&origin, addresses));
                 (origin, block)
             })
             .buffer_unordered(AT_ONCE)
@@ -121,7 +143,10 @@ impl Routes {
             }
             let differs = blocks != table.blocks;
             if differs {
-                *table = Arc::new(Table { blocks, ..Table::clone(table) });
+                *table = Arc::new(Table {
+                    blocks,
+                    ..Table::clone(table)
+                });
             }
             differs
         });
@@ -131,7 +156,9 @@ impl Routes {
 /// Origins that may be served directly.
 fn wanted(table: &Table) -> impl Iterator<Item = &Origin> {
     let trusted = table.routes.values().filter(|route| route.server.trusted);
-    trusted.map(|route| route.server.profile.proxy_pass_url.origin()).filter(|origin| may_have_block(origin))
+    trusted
+        .map(|route| route.server.profile.proxy_pass_url.origin())
+        .filter(|origin| may_have_block(origin))
 }
 
 fn with_changes(table: &Table, changes: Changes) -> Table {
@@ -146,8 +173,13 @@ fn with_changes(table: &Table, changes: Changes) -> Table {
             routes.insert(path, Arc::new(Route::new(server, before.as_deref())));
         }
     }
-    let mut changed = Table { revision: changes.revision, routes, blocks: HashMap::new() };
-    let kept = wanted(&changed).filter_map(|origin| Some((origin.clone(), table.blocks.get(origin)?.clone())));
+    let mut changed = Table {
+        revision: changes.revision,
+        routes,
+        blocks: HashMap::new(),
+    };
+    let kept =
+        wanted(&changed).filter_map(|origin| Some((origin.clone(), table.blocks.get(origin)?.clone())));
     changed.blocks = kept.collect();
     changed
 }

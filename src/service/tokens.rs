@@ -72,7 +72,11 @@ pub struct Tokens {
 impl Tokens {
     /// Over a key set.
     pub fn new(issuer: Issuer, rights: watch::Receiver<Arc<Rights>>, clock: Arc<dyn Clock>) -> Self {
-        Self { issuer, rights, clock }
+        Self {
+            issuer,
+            rights,
+            clock,
+        }
     }
 
     /// A token for the caller, with no more than the caller holds.
@@ -85,13 +89,34 @@ impl Tokens {
         // A token cannot outlive the one that asked for it, or a stolen one could be renewed for ever.
         let latest = (who.method == AuthMethod::SelfSigned).then_some(who.until);
         let method = who.method.as_str();
-        self.sign(&who.username, who.groups.clone(), Wish { scopes: Some(scopes), ..wish }, method, latest)
+        self.sign(
+            &who.username,
+            who.groups.clone(),
+            Wish {
+                scopes: Some(scopes),
+                ..wish
+            },
+            method,
+            latest,
+        )
     }
 
     /// A token for anybody, on the operator's word: the scopes named, or those of the groups.
     pub fn vend_for(&self, _: &Permit, user: &str, groups: Vec<String>, wish: Wish) -> Result<Vended, Error> {
-        let scopes = wish.scopes.clone().unwrap_or_else(|| self.rights.borrow().policy.scopes_for(&groups));
-        self.sign(user, groups, Wish { scopes: Some(scopes), ..wish }, "operator", None)
+        let scopes = wish
+            .scopes
+            .clone()
+            .unwrap_or_else(|| self.rights.borrow().policy.scopes_for(&groups));
+        self.sign(
+            user,
+            groups,
+            Wish {
+                scopes: Some(scopes),
+                ..wish
+            },
+            "operator",
+            None,
+        )
     }
 
     fn sign(
@@ -108,11 +133,23 @@ impl Tokens {
             check_name(group).map_err(|reason| Error::Field("groups", reason))?;
         }
         // RFC 6749 section 3.3: scope names are parted by spaces.
-        if scopes.iter().any(|scope| scope.is_empty() || !scope.bytes().all(|b| b.is_ascii_graphic())) {
-            return Err(Error::Field("scopes", "a scope's name has printable ASCII only, without spaces"));
+        if scopes
+            .iter()
+            .any(|scope| scope.is_empty() || !scope.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            return Err(Error::Field(
+                "scopes",
+                "a scope's name has printable ASCII only, without spaces",
+            ));
         }
-        if description.as_ref().is_some_and(|text| text.chars().count() > 500) {
-            return Err(Error::Field("description", "it may be at most 500 characters long"));
+        if description
+            .as_ref()
+            .is_some_and(|text| text.chars().count() > 500)
+        {
+            return Err(Error::Field(
+                "description",
+                "it may be at most 500 characters long",
+            ));
         }
         let now = self.clock.now();
         let end = now.plus(wish.lifetime.duration());
@@ -133,7 +170,10 @@ impl Tokens {
             exp: end.unix(),
             description,
         };
-        let token = self.issuer.sign(&claims).map_err(|error| Error::System(error.into()))?;
+        let token = self
+            .issuer
+            .sign(&claims)
+            .map_err(|error| Error::System(error.into()))?;
         Ok(Vended { token, claims })
     }
 

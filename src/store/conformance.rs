@@ -12,11 +12,20 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn event(deed: Deed, target: &str) -> Event {
-    Event { at: at(5), actor: "ada".to_owned(), deed, target: target.to_owned() }
+    Event {
+        at: at(5),
+        actor: "ada".to_owned(),
+        deed,
+        target: target.to_owned(),
+    }
 }
 
 fn server(path: &str) -> Server {
-    let fields = [("name", "Time"), ("path", path), ("proxy_pass_url", "http://127.0.0.1:9/")];
+    let fields = [
+        ("name", "Time"),
+        ("path", path),
+        ("proxy_pass_url", "http://127.0.0.1:9/"),
+    ];
     let draft = Draft::from_pairs(fields.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec());
     let new = draft.new_server(Description::Optional).unwrap();
     Server {
@@ -31,7 +40,9 @@ fn server(path: &str) -> Server {
 }
 
 async fn register(store: &dyn Store, path: &str) -> Result<Revision, Error> {
-    store.insert_server(server(path), event(Deed::ServerRegistered, path)).await
+    store
+        .insert_server(server(path), event(Deed::ServerRegistered, path))
+        .await
 }
 
 /// Everything, on an empty store.
@@ -54,21 +65,48 @@ async fn servers_come_change_and_go(store: &dyn Store) {
     let time = server("/time");
     assert_eq!(store.server(&time.path).await.unwrap(), Some(time.clone()));
 
-    let profile = Profile { num_tools: 7, ..time.profile.clone() };
+    let profile = Profile {
+        num_tools: 7,
+        ..time.profile.clone()
+    };
     let change = event(Deed::ServerChanged, "/time");
-    let third = store.update_server(&time.path, profile, None, change).await.unwrap().unwrap();
-    let off = store.switch_server(&time.path, false, event(Deed::ServerDisabled, "/time")).await.unwrap();
+    let third = store
+        .update_server(&time.path, profile, None, change)
+        .await
+        .unwrap()
+        .unwrap();
+    let off = store
+        .switch_server(&time.path, false, event(Deed::ServerDisabled, "/time"))
+        .await
+        .unwrap();
     assert!(off.unwrap() > third);
     let now = store.server(&time.path).await.unwrap().unwrap();
-    assert_eq!((now.profile.num_tools, now.enabled, now.trusted, now.updated_at), (7, false, true, at(5)));
+    assert_eq!(
+        (now.profile.num_tools, now.enabled, now.trusted, now.updated_at),
+        (7, false, true, at(5))
+    );
 
     let weather = server("/weather").path;
-    let gone = store.remove_server(&weather, event(Deed::ServerRemoved, "/weather")).await.unwrap().unwrap();
-    let again = store.remove_server(&weather, event(Deed::ServerRemoved, "/weather")).await.unwrap();
+    let gone = store
+        .remove_server(&weather, event(Deed::ServerRemoved, "/weather"))
+        .await
+        .unwrap()
+        .unwrap();
+    let again = store
+        .remove_server(&weather, event(Deed::ServerRemoved, "/weather"))
+        .await
+        .unwrap();
     assert_eq!(again, None);
     let changes = store.changes_since(second).await.unwrap();
     assert_eq!(changes.revision, gone);
-    assert_eq!(changes.changed.iter().map(|s| s.path.as_str()).collect::<Vec<_>>(), ["/time"]);
+    assert_eq!(
+        changes
+            .changed
+            .iter()
+            .map(|s| s.path.as_str())
+            .collect::<Vec<_>>(),
+        ["/time"]
+    );
     assert_eq!(changes.removed, [weather]);
     assert!(store.changes_since(gone).await.unwrap().changed.is_empty());
 }
@@ -77,7 +115,10 @@ async fn clashing_paths_are_taken(store: &dyn Store) {
     register(store, "/a/b").await.unwrap();
     for path in ["/a/b", "/A/B", "/a", "/a/b/c", "/A/b/x"] {
         let refused = register(store, path).await;
-        assert!(matches!(&refused, Err(Error::Taken(by)) if by.as_str() == "/a/b"), "{path}: {refused:?}");
+        assert!(
+            matches!(&refused, Err(Error::Taken(by)) if by.as_str() == "/a/b"),
+            "{path}: {refused:?}"
+        );
     }
     for path in ["/a/bc", "/ab", "/a/c", "/a/a0", "/weather"] {
         register(store, path).await.unwrap();
@@ -102,11 +143,21 @@ async fn sessions_end(store: &dyn Store) {
     // A new password ends every session of that person.
     store.insert_session([4; 32], session(11, 100)).await.unwrap();
     let hash = Secret::new("$argon2id$x".to_owned());
-    let account = Account { username: "ada".to_owned(), password_hash: hash, groups: vec!["g".to_owned()] };
-    store.put_account(account, event(Deed::PasswordReset, "ada")).await.unwrap();
+    let account = Account {
+        username: "ada".to_owned(),
+        password_hash: hash,
+        groups: vec!["g".to_owned()],
+    };
+    store
+        .put_account(account, event(Deed::PasswordReset, "ada"))
+        .await
+        .unwrap();
     assert_eq!(store.session([4; 32], at(12)).await.unwrap(), None);
     let kept = store.account("ada").await.unwrap().unwrap();
-    assert_eq!((kept.password_hash.expose().as_str(), kept.groups), ("$argon2id$x", vec!["g".to_owned()]));
+    assert_eq!(
+        (kept.password_hash.expose().as_str(), kept.groups),
+        ("$argon2id$x", vec!["g".to_owned()])
+    );
     assert!(store.account("bob").await.unwrap().is_none());
     assert_eq!(at(3).since(at(1)), Duration::from_secs(2));
 }
@@ -114,7 +165,9 @@ async fn sessions_end(store: &dyn Store) {
 #[tokio::test]
 async fn sqlite_keeps_what_every_backend_owes() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { file: folder.path().join("x.db") };
+    let settings = Settings {
+        file: folder.path().join("x.db"),
+    };
     all(open(&settings).unwrap().as_ref()).await;
     // And it is still there for the next process.
     let again = open(&settings).unwrap();
@@ -124,7 +177,9 @@ async fn sqlite_keeps_what_every_backend_owes() {
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { file: folder.path().join("x.db") };
+    let settings = Settings {
+        file: folder.path().join("x.db"),
+    };
     {
         let connection = rusqlite::Connection::open(&settings.file).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();

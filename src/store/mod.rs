@@ -35,7 +35,9 @@ pub enum Error {
     #[error("Server already exists: {0}")]
     Taken(ServerPath),
     /// The file was written by a newer version.
-    #[error("the store is of a newer version: it is at step {found}, this program knows {known}; use the newer program")]
+    #[error(
+        "the store is of a newer version: it is at step {found}, this program knows {known}; use the newer program"
+    )]
     Newer {
         /// The file's step.
         found: i64,
@@ -97,7 +99,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         event: Event,
     ) -> Result<Option<Revision>, Error>;
     /// Switch a server on or off. `None`: there is no such server.
-    async fn switch_server(&self, path: &ServerPath, enabled: bool, event: Event) -> Result<Option<Revision>, Error>;
+    async fn switch_server(
+        &self,
+        path: &ServerPath,
+        enabled: bool,
+        event: Event,
+    ) -> Result<Option<Revision>, Error>;
     /// Forget a server. `None`: there is no such server.
     async fn remove_server(&self, path: &ServerPath, event: Event) -> Result<Option<Revision>, Error>;
     /// The newest revision, and every newer one.

@@ -10,8 +10,17 @@ use tracing_subscriber::EnvFilter;
 /// Log to stderr: words on a terminal, JSON elsewhere. `level` is a tracing filter such as `info` or
 /// `gatehouse=debug`; a second call does nothing.
 pub fn start(level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The protocol library of the example servers tells of every connection at `info`.
+    let quieter = format!("{level},rmcp=warn");
+    let filter = if level.contains(['=', ',']) {
+        level
+    } else {
+        quieter.as_str()
+    };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Only the first subscriber of a process counts; tests start several apps.
     if std::io::stderr().is_terminal() {
         drop(builder.compact().try_init());

@@ -28,7 +28,9 @@ pub(super) struct Key {
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,7 +41,9 @@ pub(super) struct Keys {
     newest: Key,
 }
 
-fn fault<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: impl Into<String>) -> impl FnOnce(E) -> Error {
+fn fault<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    doing: impl Into<String>,
+) -> impl FnOnce(E) -> Error {
     let doing = doing.into();
     move |error| Error::Keys(doing, error.into())
 }
@@ -47,7 +51,11 @@ fn fault<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: impl Into<Str
 impl Keys {
     pub(super) fn load_or_create(folder: &Path, now: Timestamp) -> Result<Self, Error> {
         let place = || format!("the signing keys in {} cannot be used", folder.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault(place()))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(fault(place()))?;
         let mut files: Vec<_> = fs::read_dir(folder)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(fault(place()))?
@@ -63,9 +71,14 @@ impl Keys {
         }
         let mut keys = Vec::new();
         for file in &files {
-            keys.push(load(file).map_err(fault(format!("the signing key {} cannot be read", file.display())))?);
+            keys.push(load(file).map_err(fault(format!(
+                "the signing key {} cannot be read",
+                file.display()
+            )))?);
         }
-        let newest = keys.pop().ok_or_else(|| fault::<&str>(place())("there is none"))?;
+        let newest = keys
+            .pop()
+            .ok_or_else(|| fault::<&str>(place())("there is none"))?;
         Ok(Self { older: keys, newest })
     }
 
@@ -82,9 +95,7 @@ impl Keys {
     }
 
     pub(super) fn jwks(&self) -> Value {
-        let row = |key: &Key| {
-            json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": key.id, "x": key.x, "y": key.y})
-        };
+        let row = |key: &Key| json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": key.id, "x": key.x, "y": key.y});
         json!({ "keys": self.all().map(row).collect::<Vec<_>>() })
     }
 }
@@ -94,9 +105,20 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 fn create(file: &Path) -> Result<(), AnyError> {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let text = BASE64_STANDARD.encode(pkcs8.as_ref());
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
-    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap_or_default())
+        .collect();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        lines.join("\n")
+    );
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
     out.write_all(pem.as_bytes())?;
     Ok(out.sync_all()?)
 }
@@ -107,9 +129,17 @@ fn load(file: &Path) -> Result<Key, AnyError> {
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &BASE64_STANDARD.decode(body)?)?;
     // An uncompressed point: 4, x, y (SEC 1, section 2.3.3).
     let point = pair.public_key().as_ref();
-    let (Some(x), Some(y)) = (point.get(1..33), point.get(33..65)) else { return Err("not a P-256 key".into()) };
+    let (Some(x), Some(y)) = (point.get(1..33), point.get(33..65)) else {
+        return Err("not a P-256 key".into());
+    };
     let (x, y) = (BASE64_URL_SAFE_NO_PAD.encode(x), BASE64_URL_SAFE_NO_PAD.encode(y));
     let digest = Sha256::digest(point);
-    let id: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Ok(Key { id, private: EncodingKey::from_ec_pem(pem.as_bytes())?, public: DecodingKey::from_ec_components(&x, &y)?, x, y })
+    let id = hex::encode(digest.get(..8).unwrap_or_default());
+    Ok(Key {
+        id,
+        private: EncodingKey::from_ec_pem(pem.as_bytes())?,
+        public: DecodingKey::from_ec_components(&x, &y)?,
+        x,
+        y,
+    })
 }

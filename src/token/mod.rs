@@ -55,22 +55,32 @@ impl Issuer {
     /// Load the keys; the first start makes one.
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let keys = Keys::load_or_create(&settings.folder, clock.now())?;
-        Ok(Self { keys: Arc::new(keys), clock })
+        Ok(Self {
+            keys: Arc::new(keys),
+            clock,
+        })
     }
 
     /// Sign claims. The result is a secret: it may be shown once to whom it belongs.
     pub fn sign(&self, claims: &Claims) -> Result<Secret<String>, Error> {
         let key = self.keys.newest();
-        let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::ES256) };
+        let header = Header {
+            kid: Some(key.id.clone()),
+            ..Header::new(Algorithm::ES256)
+        };
         let token = jsonwebtoken::encode(&header, claims, &key.private);
-        token.map(Secret::new).map_err(|error| Error::Keys("a token cannot be signed".to_owned(), Box::new(error)))
+        token
+            .map(Secret::new)
+            .map_err(|error| Error::Keys("a token cannot be signed".to_owned(), Box::new(error)))
     }
 
     /// What a token says, if it is ours and its time is now.
     pub fn verify(&self, token: &str) -> Result<Claims, Error> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Error::Foreign)?;
         let known = header.kid.as_deref().and_then(|id| self.keys.find(id));
-        let Some(key) = known else { return Err(Error::Foreign) };
+        let Some(key) = known else {
+            return Err(Error::Foreign);
+        };
         let mut rules = Validation::new(Algorithm::ES256);
         rules.set_audience(&[AUDIENCE]);
         rules.set_issuer(&[ISSUER]);
@@ -126,7 +136,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let start = Timestamp::from_unix(1_800_000_000);
         let clock = Arc::new(FixedClock::at(start));
-        let settings = Settings { folder: folder.path().join("keys") };
+        let settings = Settings {
+            folder: folder.path().join("keys"),
+        };
         let issuer = Issuer::open(&settings, clock.clone()).unwrap();
         let token = issuer.sign(&claims(start.unix())).unwrap();
         assert_eq!(issuer.verify(token.expose()).unwrap(), claims(start.unix()));
@@ -136,21 +148,42 @@ mod tests {
         assert!(again.verify(token.expose()).is_ok());
         for entry in std::fs::read_dir(&settings.folder).unwrap() {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                entry.unwrap().metadata().unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
 
         // Another signature, other claims, no signature, another issuer's key.
         let (head, tail) = token.expose().rsplit_once('.').unwrap();
         assert!(matches!(issuer.verify(&format!("{head}.")), Err(Error::Invalid)));
         let flipped: String = tail.chars().rev().collect();
-        assert!(matches!(issuer.verify(&format!("{head}.{flipped}")), Err(Error::Invalid)));
-        let wrong = Claims { aud: "other".to_owned(), ..claims(start.unix()) };
-        assert!(matches!(issuer.verify(issuer.sign(&wrong).unwrap().expose()), Err(Error::Invalid)));
-        let other = Issuer::open(&Settings { folder: folder.path().join("other") }, clock.clone()).unwrap();
+        assert!(matches!(
+            issuer.verify(&format!("{head}.{flipped}")),
+            Err(Error::Invalid)
+        ));
+        let wrong = Claims {
+            aud: "other".to_owned(),
+            ..claims(start.unix())
+        };
+        assert!(matches!(
+            issuer.verify(issuer.sign(&wrong).unwrap().expose()),
+            Err(Error::Invalid)
+        ));
+        let other = Issuer::open(
+            &Settings {
+                folder: folder.path().join("other"),
+            },
+            clock.clone(),
+        )
+        .unwrap();
         let foreign = other.sign(&claims(start.unix())).unwrap();
         assert!(matches!(issuer.verify(foreign.expose()), Err(Error::Foreign)));
         let hs256 = jsonwebtoken::encode(
-            &Header { kid: jsonwebtoken::decode_header(token.expose()).unwrap().kid, ..Header::new(Algorithm::HS256) },
+            &Header {
+                kid: jsonwebtoken::decode_header(token.expose()).unwrap().kid,
+                ..Header::new(Algorithm::HS256)
+            },
             &claims(start.unix()),
             &jsonwebtoken::EncodingKey::from_secret(b"x"),
         );

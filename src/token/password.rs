@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc::PasswordHash;
 use tokio::sync::Semaphore;
 
 use super::random;
@@ -33,7 +33,10 @@ impl Passwords {
     /// At most `at_once` hashes at a time.
     pub fn new(at_once: usize) -> Result<Self, Error> {
         let decoy = hash_now(random::secret().map_err(fault)?.expose())?;
-        Ok(Self { at_once: Arc::new(Semaphore::new(at_once)), decoy })
+        Ok(Self {
+            at_once: Arc::new(Semaphore::new(at_once)),
+            decoy,
+        })
     }
 
     /// The hash of a password, in PHC form.
@@ -42,12 +45,18 @@ impl Passwords {
     }
 
     /// Whether the password belongs to the hash. Without a hash it takes as long, and says no.
-    pub async fn verify(&self, password: Secret<String>, hash: Option<Secret<String>>) -> Result<bool, Error> {
+    pub async fn verify(
+        &self,
+        password: Secret<String>,
+        hash: Option<Secret<String>>,
+    ) -> Result<bool, Error> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
         self.blocking(move || {
             let hash = PasswordHash::new(hash.expose()).map_err(fault)?;
-            let fits = Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok();
+            let fits = Argon2::default()
+                .verify_password(password.expose().as_bytes(), &hash)
+                .is_ok();
             Ok(fits && known)
         })
         .await
@@ -88,7 +97,12 @@ mod tests {
         let secret = |text: &str| Secret::new(text.to_owned());
         let hash = passwords.hash(secret("open sesame")).await.unwrap();
         assert!(hash.expose().starts_with("$argon2id$"));
-        assert!(passwords.verify(secret("open sesame"), Some(hash.clone())).await.unwrap());
+        assert!(
+            passwords
+                .verify(secret("open sesame"), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
         assert!(!passwords.verify(secret("open"), Some(hash)).await.unwrap());
         assert!(!passwords.verify(secret("open sesame"), None).await.unwrap());
     }

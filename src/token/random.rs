@@ -9,6 +9,7 @@ use crate::domain::secret::Secret;
 /// Random bytes; a machine that cannot give any cannot go on.
 fn bytes<const N: usize>() -> Result<[u8; N], std::io::Error> {
     let mut bytes = [0; N];
+    #[expect(clippy::disallowed_methods, reason = "this is the place of randomness")]
     rand::fill(&mut bytes).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
     Ok(bytes)
 }

@@ -33,7 +33,10 @@ pub struct Error {
 impl Watch {
     /// Watch a folder and everything in it.
     pub fn new(folder: &Path) -> Result<Self, Error> {
-        let fault = |source| Error { folder: folder.to_owned(), source };
+        let fault = |source| Error {
+            folder: folder.to_owned(),
+            source,
+        };
         // One place is enough: a full channel already says "look again".
         let (sender, raw) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -44,7 +47,11 @@ impl Watch {
         })
         .map_err(fault)?;
         watcher.watch(folder, RecursiveMode::Recursive).map_err(fault)?;
-        Ok(Self { _watcher: watcher, raw, said: watch::Sender::new(0) })
+        Ok(Self {
+            _watcher: watcher,
+            raw,
+            said: watch::Sender::new(0),
+        })
     }
 
     /// Changes each time the folder has changed and is quiet again.

@@ -27,7 +27,10 @@ pub(super) async fn reset_password(
     Json(wish): Json<NewPassword>,
 ) -> Result<Json<Value>, Problem> {
     let operator = Permit::of_the_operator();
-    state.login.set_password(&operator, &wish.username, wish.groups, wish.password).await?;
+    state
+        .login
+        .set_password(&operator, &wish.username, wish.groups, wish.password)
+        .await?;
     state.callers.forget_sessions();
     Ok(Json(json!({"username": wish.username})))
 }
@@ -47,7 +50,13 @@ pub(super) async fn create_token(
 ) -> Result<Json<Value>, Problem> {
     let lifetime = Lifetime::from_hours(wish.hours).map_err(|words| Problem::new(Kind::Invalid, words))?;
     let scopes = wish.scopes.map(|scopes| scopes.into_iter().collect());
-    let wished = Wish { scopes, lifetime, description: None };
-    let vended = state.tokens.vend_for(&Permit::of_the_operator(), &wish.user, wish.groups, wished)?;
+    let wished = Wish {
+        scopes,
+        lifetime,
+        description: None,
+    };
+    let vended = state
+        .tokens
+        .vend_for(&Permit::of_the_operator(), &wish.user, wish.groups, wished)?;
     Ok(Json(json!({"access_token": vended.token.expose()})))
 }

@@ -20,16 +20,29 @@ const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
 const MOST_BODY: usize = 64 * 1024 * 1024;
 
 pub(super) async fn door(State(state): State<AppState>, request: Request) -> Response {
-    let by_pump = request.headers().get("x-gate-door").is_some_and(|door| door == "pump");
+    let by_pump = request
+        .headers()
+        .get("x-gate-door")
+        .is_some_and(|door| door == "pump");
     if by_pump {
         return pump::open(&state, request).await;
     }
     let (head, body) = request.into_parts();
     if head.method != Method::POST {
-        return json_rpc(StatusCode::METHOD_NOT_ALLOWED, 405, "This method is not allowed here", &Value::Null);
+        return json_rpc(
+            StatusCode::METHOD_NOT_ALLOWED,
+            405,
+            "This method is not allowed here",
+            &Value::Null,
+        );
     }
     let Ok(body) = to_bytes(body, MOST_BODY).await else {
-        return json_rpc(StatusCode::BAD_REQUEST, -32600, "the body broke off or is too large", &Value::Null);
+        return json_rpc(
+            StatusCode::BAD_REQUEST,
+            -32600,
+            "the body broke off or is too large",
+            &Value::Null,
+        );
     };
     pass(&state, &head, body).await
 }
@@ -38,13 +51,20 @@ pub(super) async fn door(State(state): State<AppState>, request: Request) -> Res
 pub(super) async fn pass(state: &AppState, head: &axum::http::request::Parts, body: Bytes) -> Response {
     let seen = (head.method == Method::POST).then_some(&*body);
     let Some(question) = question(&head.headers, &head.method, seen) else {
-        return json_rpc(StatusCode::BAD_REQUEST, -32600, "this door is for nginx", &Value::Null);
+        return json_rpc(
+            StatusCode::BAD_REQUEST,
+            -32600,
+            "this door is for nginx",
+            &Value::Null,
+        );
     };
     match state.gate.decide(&question).await {
         Err(refused) => axum::response::IntoResponse::into_response(refused),
         Ok(Way::Direct(headers)) => {
             let mut response = permit(StatusCode::OK, headers);
-            response.headers_mut().insert(ACCEL, HeaderValue::from_static("@upstream"));
+            response
+                .headers_mut()
+                .insert(ACCEL, HeaderValue::from_static("@upstream"));
             response
         }
         Ok(Way::Carry(order)) => {

@@ -12,8 +12,16 @@ use super::refusal::{TO_THE_PUMP, denied_as, for_auth_request};
 use crate::service::gate::{Gate, PermitHeaders, Question, Way};
 
 /// The question in the headers that our template sets; `None` when it is not our template that asks.
-pub(super) fn question<'a>(headers: &'a HeaderMap, method: &'a Method, body: Option<&'a [u8]>) -> Option<Question<'a>> {
-    let text = |name: &str| headers.get(name).map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or("\u{fffd}"));
+pub(super) fn question<'a>(
+    headers: &'a HeaderMap,
+    method: &'a Method,
+    body: Option<&'a [u8]>,
+) -> Option<Question<'a>> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or("\u{fffd}"))
+    };
     Some(Question {
         method,
         asked: text("x-gate-uri")?,
@@ -30,16 +38,25 @@ pub(super) fn permit(status: StatusCode, permit: PermitHeaders) -> Response {
     let mut response = status.into_response();
     for (name, value) in permit {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
         }
     }
     response
 }
 
 pub(super) async fn check(State(gate): State<Gate>, headers: HeaderMap) -> Response {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let method: Method = header("x-gate-method").parse().unwrap_or_default();
-    let Some(question) = question(&headers, &method, None) else { return denied_as(400) };
+    let Some(question) = question(&headers, &method, None) else {
+        return denied_as(400);
+    };
     match (gate.decide(&question).await, header("x-gate-for")) {
         (Err(refusal), _) => for_auth_request(&refusal),
         // The pump asks again, with everything that it needs.
@@ -51,10 +68,16 @@ pub(super) async fn check(State(gate): State<Gate>, headers: HeaderMap) -> Respo
 
 pub(super) async fn validate(State(gate): State<Gate>, headers: HeaderMap) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let method: Method = header("x-original-method").and_then(|method| method.parse().ok()).unwrap_or(Method::POST);
+    let method: Method = header("x-original-method")
+        .and_then(|method| method.parse().ok())
+        .unwrap_or(Method::POST);
     // `scheme://host/path?query` or the path alone.
-    let address = header("x-original-url").or_else(|| header("x-original-uri")).unwrap_or("/");
-    let path = address.split_once("://").map_or(address, |(_, rest)| rest.find('/').map_or("/", |at| rest.split_at(at).1));
+    let address = header("x-original-url")
+        .or_else(|| header("x-original-uri"))
+        .unwrap_or("/");
+    let path = address.split_once("://").map_or(address, |(_, rest)| {
+        rest.find('/').map_or("/", |at| rest.split_at(at).1)
+    });
     let path = path.split(['?', '#']).next().unwrap_or("/");
     match gate.validate(&headers, &method, path).await {
         Err(refusal) => for_auth_request(&refusal),
@@ -71,10 +94,15 @@ pub(super) async fn validate(State(gate): State<Gate>, headers: HeaderMap) -> Re
                 "server_name": server,
                 "tool_name": null,
             });
-            let mut response = permit(StatusCode::OK, crate::service::gate::identity_headers(who, valid.server.as_ref()));
+            let mut response = permit(
+                StatusCode::OK,
+                crate::service::gate::identity_headers(who, valid.server.as_ref()),
+            );
             *response.body_mut() = Json(body).into_response().into_body();
             let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(axum::http::header::CONTENT_TYPE, json);
+            response
+                .headers_mut()
+                .insert(axum::http::header::CONTENT_TYPE, json);
             response
         }
     }

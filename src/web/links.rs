@@ -48,14 +48,36 @@ pub const ADMIN_TOKENS: &str = "/admin/tokens";
 
 /// Every public path, for the test that holds the reserved mount paths against the router.
 pub const ALL: &[&str] = &[
-    HOME, LOGIN, LOGOUT, REGISTER, TOGGLE, EDIT, STATIC, API_LOGIN, API_LOGOUT, API_ME, API_TOKENS_GENERATE, API_SERVERS,
-    API_SERVER_DETAILS, API_MANAGEMENT_SERVERS, API_MANAGEMENT_SERVER, VALIDATE, HEALTH, HEALTHZ, READYZ, JWKS,
+    HOME,
+    LOGIN,
+    LOGOUT,
+    REGISTER,
+    TOGGLE,
+    EDIT,
+    STATIC,
+    API_LOGIN,
+    API_LOGOUT,
+    API_ME,
+    API_TOKENS_GENERATE,
+    API_SERVERS,
+    API_SERVER_DETAILS,
+    API_MANAGEMENT_SERVERS,
+    API_MANAGEMENT_SERVER,
+    VALIDATE,
+    HEALTH,
+    HEALTHZ,
+    READYZ,
+    JWKS,
 ];
 
 /// The sign-in page that comes back to `next`.
 pub fn login_with_next(next: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    if next == HOME { LOGIN.to_owned() } else { format!("{LOGIN}?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC)) }
+    if next == HOME {
+        LOGIN.to_owned()
+    } else {
+        format!("{LOGIN}?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
+    }
 }
 
 #[cfg(test)]

@@ -28,11 +28,21 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn page(State(state): State<AppState>, Query(asked): Query<Asked>) -> Response {
-    let next = asked.next.as_deref().and_then(LocalPath::parse).unwrap_or_default();
+    let next = asked
+        .next
+        .as_deref()
+        .and_then(LocalPath::parse)
+        .unwrap_or_default();
     // Only sentences of ours are shown: the address is anybody's to write.
     let known = [Error::Wrong.to_string(), TOO_MANY.to_owned()];
     let error = asked.error.filter(|words| known.contains(words));
-    state.view.page(StatusCode::OK, &pages::Login { next: next.as_str().to_owned(), error })
+    state.view.page(
+        StatusCode::OK,
+        &pages::Login {
+            next: next.as_str().to_owned(),
+            error,
+        },
+    )
 }
 
 const TOO_MANY: &str = "Too many failed sign-ins; wait a moment and try again";
@@ -49,10 +59,17 @@ fn read(draft: &Draft) -> Result<Form, Problem> {
     let (Some(username), Some(password)) = (text("username"), text("password")) else {
         let missing = |field: &&str| text(field).is_none();
         let faults = ["username", "password"].iter().filter(|field| missing(field));
-        return Err(Problem::fields(faults.map(|field| FieldFault::new(field, "it is required")).collect()));
+        return Err(Problem::fields(
+            faults
+                .map(|field| FieldFault::new(field, "it is required"))
+                .collect(),
+        ));
     };
     if password.len() > 1024 {
-        return Err(Problem::fields(vec![FieldFault::new("password", "it may be at most 1024 bytes long")]));
+        return Err(Problem::fields(vec![FieldFault::new(
+            "password",
+            "it may be at most 1024 bytes long",
+        )]));
     }
     Ok(Form {
         username: username.to_owned(),
@@ -63,14 +80,22 @@ fn read(draft: &Draft) -> Result<Form, Problem> {
 
 /// `POST /login`: back to where the person wanted to be, or to the page with a sentence.
 pub(super) async fn submit(State(state): State<AppState>, from: ClientIp, request: Request) -> Response {
-    if request.headers().get("accept").is_some_and(|accept| accept.as_bytes().starts_with(b"application/json")) {
+    if request
+        .headers()
+        .get("accept")
+        .is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"))
+    {
         return api_submit(State(state), from, request).await;
     }
     let next = match try_sign_in(&state, from, request).await {
         Ok((cookie, next)) => return with_cookie(Redirect::to(next.as_str()).into_response(), cookie),
         Err(problem) => match problem.kind() {
             Kind::Unauthenticated => format!("{}?error=Invalid+username+or+password", links::LOGIN),
-            Kind::TooMany(_) => format!("{}?error={}", links::LOGIN, TOO_MANY.replace(' ', "+").replace(';', "%3B")),
+            Kind::TooMany(_) => format!(
+                "{}?error={}",
+                links::LOGIN,
+                TOO_MANY.replace(' ', "+").replace(';', "%3B")
+            ),
             _ => return problem.into_response(),
         },
     };
@@ -88,9 +113,10 @@ fn see_other(to: &str) -> Response {
 /// `POST /api/auth/login` (contract, section 1.1).
 pub(super) async fn api_submit(State(state): State<AppState>, from: ClientIp, request: Request) -> Response {
     match try_sign_in(&state, from, request).await {
-        Ok((cookie, _)) => {
-            with_cookie(Json(json!({"success": true, "message": "Login successful"})).into_response(), cookie)
-        }
+        Ok((cookie, _)) => with_cookie(
+            Json(json!({"success": true, "message": "Login successful"})).into_response(),
+            cookie,
+        ),
         Err(problem) => problem.into_response(),
     }
 }
@@ -104,7 +130,10 @@ async fn try_sign_in(
     same_site(request.headers(), &state.site)?;
     let form = read(&fields(request, state).await?)?;
     let id = state.login.sign_in(from, &form.username, form.password).await?;
-    Ok((cookie(&state.site, id.expose(), SESSION_LENGTH.as_secs()), form.next))
+    Ok((
+        cookie(&state.site, id.expose(), SESSION_LENGTH.as_secs()),
+        form.next,
+    ))
 }
 
 fn cookie(site: &Site, id: &str, seconds: u64) -> HeaderValue {
@@ -125,5 +154,8 @@ pub(super) async fn sign_out(State(state): State<AppState>, headers: HeaderMap) 
         state.login.sign_out(id).await?;
         state.callers.forget_sessions();
     }
-    Ok(with_cookie(Redirect::to(links::LOGIN).into_response(), cookie(&state.site, "", 0)))
+    Ok(with_cookie(
+        Redirect::to(links::LOGIN).into_response(),
+        cookie(&state.site, "", 0),
+    ))
 }

@@ -32,9 +32,15 @@ pub fn registry(state: AppState) -> Router {
         .route(links::HOME, get(ui::servers::page))
         .route(links::LOGIN, get(login::page).post(login::submit))
         .route(links::LOGOUT, post(login::sign_out))
-        .route(links::REGISTER, get(ui::server_form::new_page).post(api::servers::register))
+        .route(
+            links::REGISTER,
+            get(ui::server_form::new_page).post(api::servers::register),
+        )
         .route(links::TOGGLE, post(api::servers::toggle))
-        .route(links::EDIT, get(ui::server_form::edit_page).post(api::servers::edit))
+        .route(
+            links::EDIT,
+            get(ui::server_form::edit_page).post(api::servers::edit),
+        )
         .route(links::STATIC, get(ui::assets::file))
         // API: who am I, tokens.
         .route(links::API_LOGIN, post(login::api_submit))
@@ -44,8 +50,14 @@ pub fn registry(state: AppState) -> Router {
         // API: servers, in the words of each generation of clients.
         .route(links::API_SERVERS, get(api::servers::list))
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
-        .route(links::API_MANAGEMENT_SERVERS, get(api::management::list).post(api::management::create))
-        .route(links::API_MANAGEMENT_SERVER, delete(api::management::remove).post(api::management::switch))
+        .route(
+            links::API_MANAGEMENT_SERVERS,
+            get(api::management::list).post(api::management::create),
+        )
+        .route(
+            links::API_MANAGEMENT_SERVER,
+            delete(api::management::remove).post(api::management::switch),
+        )
         // Operations.
         .route(links::VALIDATE, get(gate::validate))
         .route(links::HEALTH, get(ops::health))
@@ -59,7 +71,10 @@ pub fn registry(state: AppState) -> Router {
 
 /// What nginx asks.
 pub fn gate(state: AppState) -> Router {
-    Router::new().route("/_gate/check", get(gate::check)).fallback(any(body_gate::door)).with_state(state)
+    Router::new()
+        .route("/_gate/check", get(gate::check))
+        .fallback(any(body_gate::door))
+        .with_state(state)
 }
 
 /// What the command line asks of a running daemon.

@@ -22,7 +22,11 @@ pub(super) async fn healthz() -> Json<Value> {
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let status = state.nginx.borrow().clone();
     let ready = !state.site.has_mounts || status.live.is_some();
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
         "nginx": {"live": status.live, "blocks": status.blocks, "fault": status.fault, "refused": status.refused},

@@ -21,13 +21,24 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), faults: Vec::new() }
+        Self {
+            kind,
+            detail: detail.into(),
+            faults: Vec::new(),
+        }
     }
 
     /// Faults of fields, all at once.
     pub(crate) fn fields(faults: Vec<FieldFault>) -> Self {
-        let words: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
-        Self { kind: Kind::Invalid, detail: words.join("; "), faults }
+        let words: Vec<String> = faults
+            .iter()
+            .map(|fault| format!("{}: {}", fault.field, fault.message))
+            .collect();
+        Self {
+            kind: Kind::Invalid,
+            detail: words.join("; "),
+            faults,
+        }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -72,10 +83,16 @@ impl IntoResponse for Problem {
         }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         match self.kind {
             Kind::Unauthenticated => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mcp\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"mcp\""),
+                );
             }
             Kind::TooMany(seconds) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -135,7 +152,8 @@ pub(super) async fn no_such_page(uri: Uri) -> Problem {
 }
 
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
-    let mut response = Problem::new(Kind::NotFound, format!("`{method}` is not for `{}`", uri.path())).into_response();
+    let mut response =
+        Problem::new(Kind::NotFound, format!("`{method}` is not for `{}`", uri.path())).into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
 }

@@ -19,6 +19,8 @@ pub(super) async fn open(state: &AppState, request: Request) -> Response {
     }
     let words = "This server's streams are not offered here; use POST";
     let mut response = json_rpc(StatusCode::METHOD_NOT_ALLOWED, 405, words, &Value::Null);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
     response
 }

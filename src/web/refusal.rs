@@ -50,7 +50,9 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         if self.reason == Reason::Away {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response
     }
@@ -60,7 +62,9 @@ impl IntoResponse for Refusal {
 /// header. 500 says on purpose that the gate could not decide; the template words it.
 pub(super) fn for_auth_request(refusal: &Refusal) -> Response {
     match refusal.reason {
-        Reason::Unauthenticated => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, CHALLENGE)]).into_response(),
+        Reason::Unauthenticated => {
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, CHALLENGE)]).into_response()
+        }
         Reason::Away => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Reason::Denied => StatusCode::FORBIDDEN.into_response(),
         Reason::Unknown => denied_as(404),
@@ -77,12 +81,24 @@ pub(super) fn upstream(error: &relay::Error, mount: &str, id: &Value) -> Respons
     let (status, words) = match error {
         relay::Error::Slow => (StatusCode::GATEWAY_TIMEOUT, "did not answer in time"),
         relay::Error::Unresolved(_) => (StatusCode::BAD_GATEWAY, "has a name that does not resolve"),
-        relay::Error::Forbidden(_) => (StatusCode::BAD_GATEWAY, "leads to an address that may not be reached"),
+        relay::Error::Forbidden(_) => (
+            StatusCode::BAD_GATEWAY,
+            "leads to an address that may not be reached",
+        ),
         relay::Error::Unreachable(_) => (StatusCode::BAD_GATEWAY, "cannot be reached"),
         relay::Error::Unusable => (StatusCode::BAD_GATEWAY, "gave an answer that cannot be passed on"),
     };
     if error.kind() != Kind::Unavailable {
-        tracing::warn!(server.path = mount, error = error as &dyn std::error::Error, "an upstream was refused");
+        tracing::warn!(
+            server.path = mount,
+            error = error as &dyn std::error::Error,
+            "an upstream was refused"
+        );
     }
-    json_rpc(status, i32::from(status.as_u16()), &format!("The server {mount} {words}"), id)
+    json_rpc(
+        status,
+        i32::from(status.as_u16()),
+        &format!("The server {mount} {words}"),
+        id,
+    )
 }

@@ -10,17 +10,29 @@ use crate::store::Error;
 
 pub(super) fn find(tx: &Transaction<'_>, username: &str) -> Result<Option<Account>, Error> {
     let sql = "SELECT password_hash, groups FROM accounts WHERE username = ?1";
-    let found = tx.query_row(sql, [username], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
-    let Some((password_hash, groups)) = found else { return Ok(None) };
+    let found = tx
+        .query_row(sql, [username], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    let Some((password_hash, groups)) = found else {
+        return Ok(None);
+    };
     let groups = groups_from(&groups)?;
-    Ok(Some(Account { username: username.to_owned(), password_hash: Secret::new(password_hash), groups }))
+    Ok(Some(Account {
+        username: username.to_owned(),
+        password_hash: Secret::new(password_hash),
+        groups,
+    }))
 }
 
 pub(super) fn put(tx: &Transaction<'_>, account: &Account, event: &Event) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO accounts (username, password_hash, groups) VALUES (?1, ?2, ?3)
          ON CONFLICT (username) DO UPDATE SET password_hash = ?2, groups = ?3",
-        (&account.username, account.password_hash.expose(), groups_text(&account.groups)?),
+        (
+            &account.username,
+            account.password_hash.expose(),
+            groups_text(&account.groups)?,
+        ),
     )?;
     tx.execute("DELETE FROM sessions WHERE username = ?1", [&account.username])?;
     insert_event(tx, event)

@@ -3,6 +3,7 @@
 //! Every call runs on the blocking pool. The writer is a mutex, so writes queue in order and SQLite never answers
 //! `SQLITE_BUSY` to ourselves; readers see the last commit and never wait for it (WAL).
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,7 @@ impl From<rusqlite::Error> for Error {
 
 impl Db {
     pub(super) fn open(file: &Path) -> Result<Self, Error> {
+        make_private(file).map_err(backend)?;
         let mut writer = Connection::open(file)?;
         writer.busy_timeout(BUSY)?;
         migrate(&mut writer)?;
@@ -49,7 +51,10 @@ impl Db {
             Ok(Mutex::new(connection))
         };
         let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
-        Ok(Self { writer: Arc::new(Mutex::new(writer)), readers: Arc::new(readers) })
+        Ok(Self {
+            writer: Arc::new(Mutex::new(writer)),
+            readers: Arc::new(readers),
+        })
     }
 
     /// Run one immediate transaction on the writer; commit if `work` says Ok.
@@ -90,8 +95,20 @@ impl Db {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(backend)?
+}
+
+/// The file is for us alone from its first byte; SQLite gives its companions the same mode.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(file)
+        .map(drop)
 }
 
 fn configure(connection: &Connection) -> Result<(), Error> {

@@ -82,7 +82,10 @@ impl Store for Sqlite {
     }
 
     async fn insert_server(&self, server: Server, event: Event) -> Result<Revision, Error> {
-        let revision = self.db.write(move |tx| servers::insert(tx, &server, &event)).await?;
+        let revision = self
+            .db
+            .write(move |tx| servers::insert(tx, &server, &event))
+            .await?;
         self.announce(revision);
         Ok(revision)
     }
@@ -95,12 +98,19 @@ impl Store for Sqlite {
         event: Event,
     ) -> Result<Option<Revision>, Error> {
         let path = path.clone();
-        self.change(move |tx| servers::update(tx, &path, &profile, trusted, &event)).await
+        self.change(move |tx| servers::update(tx, &path, &profile, trusted, &event))
+            .await
     }
 
-    async fn switch_server(&self, path: &ServerPath, enabled: bool, event: Event) -> Result<Option<Revision>, Error> {
+    async fn switch_server(
+        &self,
+        path: &ServerPath,
+        enabled: bool,
+        event: Event,
+    ) -> Result<Option<Revision>, Error> {
         let path = path.clone();
-        self.change(move |tx| servers::switch(tx, &path, enabled, &event)).await
+        self.change(move |tx| servers::switch(tx, &path, enabled, &event))
+            .await
     }
 
     async fn remove_server(&self, path: &ServerPath, event: Event) -> Result<Option<Revision>, Error> {
@@ -135,11 +145,15 @@ impl Store for Sqlite {
 
     async fn fact(&self, key: &'static str) -> Result<Option<String>, Error> {
         let sql = "SELECT value FROM facts WHERE key = ?1";
-        self.db.read(move |tx| Ok(tx.query_row(sql, [key], |row| row.get(0)).optional()?)).await
+        self.db
+            .read(move |tx| Ok(tx.query_row(sql, [key], |row| row.get(0)).optional()?))
+            .await
     }
 
     async fn put_fact(&self, key: &'static str, value: String) -> Result<(), Error> {
         let sql = "INSERT INTO facts (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
-        self.db.write(move |tx| Ok(tx.execute(sql, (key, value)).map(drop)?)).await
+        self.db
+            .write(move |tx| Ok(tx.execute(sql, (key, value)).map(drop)?))
+            .await
     }
 }

@@ -38,7 +38,10 @@ fn next_revision(tx: &Transaction<'_>) -> Result<Revision, Error> {
 
 pub(super) fn changes_since(tx: &Transaction<'_>, since: Revision) -> Result<Changes, Error> {
     let revision = tx.query_row("SELECT value FROM revision", (), |row| row.get(0))?;
-    let mut changes = Changes { revision: Revision(revision), ..Changes::default() };
+    let mut changes = Changes {
+        revision: Revision(revision),
+        ..Changes::default()
+    };
     let sql = format!("SELECT {COLUMNS} FROM servers WHERE revision > ?1 ORDER BY path_key");
     let mut statement = tx.prepare_cached(&sql)?;
     let mut rows = statement.query([since.0])?;
@@ -64,10 +67,14 @@ pub(super) fn find(tx: &Transaction<'_>, path: &ServerPath) -> Result<Option<Ser
 /// The registered path that cannot stand beside this one: above it, equal to it or under it, without case.
 fn clash(tx: &Transaction<'_>, path: &ServerPath) -> Result<Option<ServerPath>, Error> {
     let key = key(path);
-    let above = key.match_indices('/').skip(1).map(|(end, _)| key.get(..end).unwrap_or_default());
+    let above = key
+        .match_indices('/')
+        .skip(1)
+        .map(|(end, _)| key.get(..end).unwrap_or_default());
     let mut equal = tx.prepare_cached("SELECT path FROM servers WHERE path_key = ?1")?;
     // `0` is the character after `/`.
-    let mut under = tx.prepare_cached("SELECT path FROM servers WHERE path_key > ?1 AND path_key < ?2 LIMIT 1")?;
+    let mut under =
+        tx.prepare_cached("SELECT path FROM servers WHERE path_key > ?1 AND path_key < ?2 LIMIT 1")?;
     let text = |row: &Row<'_>| row.get::<_, String>(0);
     let mut found = None;
     for candidate in above.chain([key.as_str()]) {
@@ -75,7 +82,9 @@ fn clash(tx: &Transaction<'_>, path: &ServerPath) -> Result<Option<ServerPath>, 
     }
     let found = match found {
         Some(found) => Some(found),
-        None => under.query_row([format!("{key}/"), format!("{key}0")], text).optional()?,
+        None => under
+            .query_row([format!("{key}/"), format!("{key}0")], text)
+            .optional()?,
     };
     found.map(|path| path.parse().map_err(backend)).transpose()
 }
@@ -85,7 +94,10 @@ pub(super) fn insert(tx: &Transaction<'_>, server: &Server, event: &Event) -> Re
         return Err(Error::Taken(taken));
     }
     let revision = next_revision(tx)?;
-    tx.execute("DELETE FROM removed_servers WHERE path = ?1", [server.path.as_str()])?;
+    tx.execute(
+        "DELETE FROM removed_servers WHERE path = ?1",
+        [server.path.as_str()],
+    )?;
     tx.execute(
         "INSERT INTO servers (path_key, path, profile, enabled, trusted, registered_by, registered_at, updated_at, revision)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -113,7 +125,8 @@ pub(super) fn update(
     event: &Event,
 ) -> Result<Option<Revision>, Error> {
     let profile = serde_json::to_string(profile).map_err(backend)?;
-    let sql = "UPDATE servers SET profile = ?2, trusted = coalesce(?3, trusted), updated_at = ?4 WHERE path = ?1";
+    let sql =
+        "UPDATE servers SET profile = ?2, trusted = coalesce(?3, trusted), updated_at = ?4 WHERE path = ?1";
     let touched = tx.execute(sql, (path.as_str(), profile, trusted, event.at.unix()))?;
     mark(tx, path, touched, event)
 }
@@ -129,22 +142,37 @@ pub(super) fn switch(
     mark(tx, path, touched, event)
 }
 
-fn mark(tx: &Transaction<'_>, path: &ServerPath, touched: usize, event: &Event) -> Result<Option<Revision>, Error> {
+fn mark(
+    tx: &Transaction<'_>,
+    path: &ServerPath,
+    touched: usize,
+    event: &Event,
+) -> Result<Option<Revision>, Error> {
     if touched == 0 {
         return Ok(None);
     }
     let revision = next_revision(tx)?;
-    tx.execute("UPDATE servers SET revision = ?2 WHERE path = ?1", (path.as_str(), revision.0))?;
+    tx.execute(
+        "UPDATE servers SET revision = ?2 WHERE path = ?1",
+        (path.as_str(), revision.0),
+    )?;
     insert_event(tx, event)?;
     Ok(Some(revision))
 }
 
-pub(super) fn remove(tx: &Transaction<'_>, path: &ServerPath, event: &Event) -> Result<Option<Revision>, Error> {
+pub(super) fn remove(
+    tx: &Transaction<'_>,
+    path: &ServerPath,
+    event: &Event,
+) -> Result<Option<Revision>, Error> {
     if tx.execute("DELETE FROM servers WHERE path = ?1", [path.as_str()])? == 0 {
         return Ok(None);
     }
     let revision = next_revision(tx)?;
-    tx.execute("INSERT INTO removed_servers (path, revision) VALUES (?1, ?2)", (path.as_str(), revision.0))?;
+    tx.execute(
+        "INSERT INTO removed_servers (path, revision) VALUES (?1, ?2)",
+        (path.as_str(), revision.0),
+    )?;
     insert_event(tx, event)?;
     Ok(Some(revision))
 }

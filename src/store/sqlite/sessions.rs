@@ -8,7 +8,10 @@ use crate::domain::identity::Session;
 use crate::store::{Error, SessionKey};
 
 pub(super) fn insert(tx: &Transaction<'_>, key: SessionKey, session: &Session) -> Result<(), Error> {
-    tx.execute("DELETE FROM sessions WHERE expires_at <= ?1", [session.created_at.unix()])?;
+    tx.execute(
+        "DELETE FROM sessions WHERE expires_at <= ?1",
+        [session.created_at.unix()],
+    )?;
     tx.execute(
         "INSERT INTO sessions (key, username, groups, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         (
@@ -23,13 +26,16 @@ pub(super) fn insert(tx: &Transaction<'_>, key: SessionKey, session: &Session) -
 }
 
 pub(super) fn find(tx: &Transaction<'_>, key: SessionKey, now: Timestamp) -> Result<Option<Session>, Error> {
-    let sql = "SELECT username, groups, created_at, expires_at FROM sessions WHERE key = ?1 AND expires_at > ?2";
+    let sql =
+        "SELECT username, groups, created_at, expires_at FROM sessions WHERE key = ?1 AND expires_at > ?2";
     let row = tx
         .query_row(sql, (key.as_slice(), now.unix()), |row| {
             Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    let Some((username, groups, created, expires)) = row else { return Ok(None) };
+    let Some((username, groups, created, expires)) = row else {
+        return Ok(None);
+    };
     Ok(Some(Session {
         username,
         groups: groups_from(&groups)?,

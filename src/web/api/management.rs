@@ -45,12 +45,17 @@ pub(in crate::web) async fn remove(
     change: Change,
 ) -> Result<Json<Value>, Problem> {
     let path = state.registry.named(&change.caller.identity, &name).await?;
-    let (permit, _) = state.registry.may(&change.caller.identity, Action::Delete, &path).await?;
+    let (permit, _) = state
+        .registry
+        .may(&change.caller.identity, Action::Delete, &path)
+        .await?;
     let revision = state.registry.remove(&permit, &path).await?;
     // The answer comes when calls do not reach it any more.
     servers::standing(&state, &path, revision).await;
     tracing::info!(server.path = %path, identity.subject = permit.actor(), "server removed");
-    Ok(Json(json!({"message": "Service removed successfully", "path": path})))
+    Ok(Json(
+        json!({"message": "Service removed successfully", "path": path}),
+    ))
 }
 
 /// `…/{name}/enable` and `…/{name}/disable`.
@@ -62,7 +67,12 @@ pub(in crate::web) async fn switch(
     let (name, on) = match rest.rsplit_once('/') {
         Some((name, "enable")) => (name, true),
         Some((name, "disable")) => (name, false),
-        _ => return Err(Problem::new(Kind::NotFound, "expected `enable` or `disable` behind the server's name")),
+        _ => {
+            return Err(Problem::new(
+                Kind::NotFound,
+                "expected `enable` or `disable` behind the server's name",
+            ));
+        }
     };
     let path = state.registry.named(&change.caller.identity, name).await?;
     let (server, standing) = servers::switch(&state, &change, &path, on).await?;

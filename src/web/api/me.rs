@@ -12,7 +12,10 @@ use crate::web::state::AppState;
 pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Member) -> Json<Value> {
     let who = &caller.identity;
     let rights = state.rights.borrow().clone();
-    let modify = Call::Registry { action: Action::Modify, service: None };
+    let modify = Call::Registry {
+        action: Action::Modify,
+        service: None,
+    };
     let servers = rights.policy.servers(&who.scopes);
     let permissions = rights.policy.ui_permissions(&who.scopes);
     Json(json!({

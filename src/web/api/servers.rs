@@ -70,13 +70,18 @@ pub(in crate::web) async fn toggle(
     change: Change,
 ) -> Result<Response, Problem> {
     let on = change.draft.0.get("enabled");
-    let on = on.is_some_and(|value| value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text == "on" || text == "true"));
+    let on = on.is_some_and(|value| {
+        value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text == "on" || text == "true")
+    });
     let (server, standing) = switch(&state, &change, &path, on).await?;
     if change.from_page {
         return Ok(Redirect::to(links::HOME).into_response());
     }
     let mut body = Map::new();
-    body.insert("message".to_owned(), json!(format!("Toggle request for {path} processed.")));
+    body.insert(
+        "message".to_owned(),
+        json!(format!("Toggle request for {path} processed.")),
+    );
     body.insert("service_path".to_owned(), json!(path));
     body.insert("new_enabled_state".to_owned(), json!(on));
     body.insert("status".to_owned(), json!(health_word(&server)));
@@ -92,14 +97,27 @@ pub(super) async fn switch(
     path: &ServerPath,
     on: bool,
 ) -> Result<(Server, Standing), Problem> {
-    let (permit, server) = state.registry.may(&change.caller.identity, Action::Toggle, path).await?;
+    let (permit, server) = state
+        .registry
+        .may(&change.caller.identity, Action::Toggle, path)
+        .await?;
     let revision = state.registry.switch(&permit, path, on).await?;
     let standing = standing(state, path, revision).await;
-    Ok((Server { enabled: on, ..server }, standing))
+    Ok((
+        Server {
+            enabled: on,
+            ..server
+        },
+        standing,
+    ))
 }
 
 /// `POST /edit/{path}`: what is not written stays; a browser, and whoever does not ask for JSON, goes to the list.
-pub(in crate::web) async fn edit(State(state): State<AppState>, Mount(path): Mount, change: Change) -> Response {
+pub(in crate::web) async fn edit(
+    State(state): State<AppState>,
+    Mount(path): Mount,
+    change: Change,
+) -> Response {
     match apply_edit(&state, &path, &change).await {
         Ok(()) => Redirect::to(links::HOME).into_response(),
         Err(problem) if change.from_page => server_form::refused(&state, &change, Some(&path), &problem),
@@ -108,7 +126,10 @@ pub(in crate::web) async fn edit(State(state): State<AppState>, Mount(path): Mou
 }
 
 async fn apply_edit(state: &AppState, path: &ServerPath, change: &Change) -> Result<(), Problem> {
-    let (permit, server) = state.registry.may(&change.caller.identity, Action::Modify, path).await?;
+    let (permit, server) = state
+        .registry
+        .may(&change.caller.identity, Action::Modify, path)
+        .await?;
     let (profile, trusted) = change.draft.changed(&server.profile).map_err(Problem::fields)?;
     let revision = state.registry.change(&permit, path, profile, trusted).await?;
     // The answer comes when calls go to the new address.
@@ -124,10 +145,14 @@ pub(in crate::web) async fn details(
 ) -> Result<Json<Value>, Problem> {
     if path == "all" {
         let servers = state.registry.list(&caller.identity).await?;
-        let rows = servers.iter().map(|server| (server.path.as_str().to_owned(), Value::Object(record(server))));
+        let rows = servers
+            .iter()
+            .map(|server| (server.path.as_str().to_owned(), Value::Object(record(server))));
         return Ok(Json(Value::Object(rows.collect())));
     }
-    let path: ServerPath = path.parse().map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
+    let path: ServerPath = path
+        .parse()
+        .map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
     let server = state.registry.visible(&caller.identity, &path).await?;
     let standing = standing(&state, &path, Revision::default()).await;
     Ok(Json(Value::Object(with_standing(record(&server), &standing))))
@@ -153,14 +178,24 @@ pub(in crate::web) async fn list(
     let Query(page) = page.map_err(|error| wrong(error.body_text()))?;
     let limit = page.limit.unwrap_or(MOST_ROWS);
     if !(1..=MOST_ROWS).contains(&limit) {
-        return Err(wrong(format!("limit: expected a whole number from 1 to {MOST_ROWS}")));
+        return Err(wrong(format!(
+            "limit: expected a whole number from 1 to {MOST_ROWS}"
+        )));
     }
     let offset = page.offset.unwrap_or(0);
     let mut servers = state.registry.list(&caller.identity).await?;
-    if let Some(query) = page.query.map(|query| query.to_lowercase()).filter(|query| !query.is_empty()) {
+    if let Some(query) = page
+        .query
+        .map(|query| query.to_lowercase())
+        .filter(|query| !query.is_empty())
+    {
         servers.retain(|server| {
             let profile = &server.profile;
-            let texts = [profile.name.as_str(), profile.description.as_str(), server.path.as_str()];
+            let texts = [
+                profile.name.as_str(),
+                profile.description.as_str(),
+                server.path.as_str(),
+            ];
             let texts = texts.into_iter().chain(profile.tags.iter().map(String::as_str));
             texts.into_iter().any(|text| text.to_lowercase().contains(&query))
         });
@@ -168,5 +203,7 @@ pub(in crate::web) async fn list(
     let total = servers.len();
     let rows: Vec<_> = servers.iter().skip(offset).take(limit).map(row).collect();
     let has_next = offset.saturating_add(rows.len()) < total;
-    Ok(Json(json!({"servers": rows, "total_count": total, "limit": limit, "offset": offset, "has_next": has_next})))
+    Ok(Json(
+        json!({"servers": rows, "total_count": total, "limit": limit, "offset": offset, "has_next": has_next}),
+    ))
 }

@@ -4,21 +4,28 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use crate::domain::claims::Lifetime;
 use crate::domain::FieldFault;
+use crate::domain::claims::Lifetime;
 use crate::service::tokens::Wish;
 use crate::web::extract::change::Change;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 
 /// `POST /api/tokens/generate`: a token for the caller, with no more than the caller holds.
-pub(in crate::web) async fn generate(State(state): State<AppState>, change: Change) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn generate(
+    State(state): State<AppState>,
+    change: Change,
+) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
     let wish = wish(&change)?;
     let requested = wish.scopes.clone();
     let vended = state.tokens.vend(who, wish)?;
     let claims = &vended.claims;
-    tracing::info!(identity.subject = claims.sub, token.id = claims.jti, "token vended");
+    tracing::info!(
+        identity.subject = claims.sub,
+        token.id = claims.jti,
+        "token vended"
+    );
     let seconds = claims.exp - claims.iat;
     Ok(Json(json!({
         "success": true,
@@ -51,16 +58,27 @@ fn wish(change: &Change) -> Result<Wish, Problem> {
         None | Some(Value::Null) => None,
         Some(Value::Array(rows)) => {
             let names: Option<_> = rows.iter().map(|row| row.as_str().map(str::to_owned)).collect();
-            Some(names.ok_or_else(|| fault("requested_scopes", "requested_scopes must be a list of strings"))?)
+            Some(
+                names
+                    .ok_or_else(|| fault("requested_scopes", "requested_scopes must be a list of strings"))?,
+            )
         }
         // A form's field: names parted by spaces.
         Some(Value::String(text)) => Some(text.split_whitespace().map(str::to_owned).collect()),
-        Some(_) => return Err(fault("requested_scopes", "requested_scopes must be a list of strings")),
+        Some(_) => {
+            return Err(fault(
+                "requested_scopes",
+                "requested_scopes must be a list of strings",
+            ));
+        }
     };
     let lifetime = match fields.get("expires_in_hours") {
         None | Some(Value::Null) => Lifetime::default(),
         Some(value) => {
-            let hours = value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0);
+            let hours = value
+                .as_i64()
+                .or_else(|| value.as_str()?.parse().ok())
+                .unwrap_or(0);
             Lifetime::from_hours(hours).map_err(|words| fault("expires_in_hours", words))?
         }
     };
@@ -69,5 +87,9 @@ fn wish(change: &Change) -> Result<Wish, Problem> {
         Some(Value::String(text)) => Some(text.clone()).filter(|text| !text.is_empty()),
         Some(_) => return Err(fault("description", "expected a text")),
     };
-    Ok(Wish { scopes, lifetime, description })
+    Ok(Wish {
+        scopes,
+        lifetime,
+        description,
+    })
 }

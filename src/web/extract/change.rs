@@ -43,42 +43,77 @@ where
             && let Some(token) = draft.0.get("csrf_token")
             && token.as_str() != csrf_token(&headers).as_deref()
         {
-            return Err(Problem::new(Kind::Forbidden, "the form is not of this session; load the page again"));
+            return Err(Problem::new(
+                Kind::Forbidden,
+                "the form is not of this session; load the page again",
+            ));
         }
-        Ok(Self { caller, draft, from_page: super::visitor::wants_page(&headers) })
+        Ok(Self {
+            caller,
+            draft,
+            from_page: super::visitor::wants_page(&headers),
+        })
     }
 }
 
 /// Refuse what a browser says comes from elsewhere. When it says nothing (curl with a cookie jar), it passes.
 pub(crate) fn same_site(headers: &HeaderMap, site: &Site) -> Result<(), Problem> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-    let elsewhere = || Err(Problem::new(Kind::Forbidden, "the change was sent by another site"));
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("\u{fffd}"))
+    };
+    let elsewhere = || {
+        Err(Problem::new(
+            Kind::Forbidden,
+            "the change was sent by another site",
+        ))
+    };
     if text("sec-fetch-site").is_some_and(|from| from != "same-origin" && from != "none") {
         return elsewhere();
     }
-    let Some(origin) = text("origin") else { return Ok(()) };
+    let Some(origin) = text("origin") else {
+        return Ok(());
+    };
     let host = text("host").unwrap_or_default();
-    let of_this_host = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-    if of_this_host || origin == site.public_url { Ok(()) } else { elsewhere() }
+    let of_this_host = origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+    if of_this_host || origin == site.public_url {
+        Ok(())
+    } else {
+        elsewhere()
+    }
 }
 
 /// The token of this session's forms: a hash of the session id, which pages of other sites cannot read.
 pub(crate) fn csrf_token(headers: &HeaderMap) -> Option<String> {
     let id = session_cookie(headers).ok()??;
     let digest = Sha256::digest(format!("form:{id}"));
-    Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Some(hex::encode(digest.get(..16)?))
 }
 
 /// The fields of a form or a JSON object.
 pub(crate) async fn fields<S: Send + Sync>(request: Request, state: &S) -> Result<Draft, Problem> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let essence = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let body = Bytes::from_request(request, state).await;
-    let body = body.map_err(|_| Problem::new(Kind::Invalid, "the body is too large or broke off; at most 1 MiB"))?;
+    let body =
+        body.map_err(|_| Problem::new(Kind::Invalid, "the body is too large or broke off; at most 1 MiB"))?;
     match essence.as_str() {
         "application/json" => {
-            let value: Value = serde_json::from_slice(&body)
-                .map_err(|error| Problem::new(Kind::Invalid, format!("Invalid JSON in request body: {error}")))?;
+            let value: Value = serde_json::from_slice(&body).map_err(|error| {
+                Problem::new(Kind::Invalid, format!("Invalid JSON in request body: {error}"))
+            })?;
             match value {
                 Value::Object(map) => Ok(Draft(map)),
                 _ => Err(Problem::new(Kind::Invalid, "expected a JSON object")),
@@ -87,7 +122,9 @@ pub(crate) async fn fields<S: Send + Sync>(request: Request, state: &S) -> Resul
         _ if body.is_empty() => Ok(Draft::default()),
         "application/x-www-form-urlencoded" => {
             let pairs = serde_urlencoded::from_bytes(&body);
-            pairs.map(Draft::from_pairs).map_err(|error| Problem::new(Kind::Invalid, format!("invalid form: {error}")))
+            pairs
+                .map(Draft::from_pairs)
+                .map_err(|error| Problem::new(Kind::Invalid, format!("invalid form: {error}")))
         }
         _ => Err(Problem::new(
             Kind::Invalid,

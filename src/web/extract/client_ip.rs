@@ -50,7 +50,11 @@ pub(crate) fn said_by_nginx(headers: &HeaderMap) -> Option<IpAddr> {
 /// The nearest address that is no proxy we trust, read from the right.
 fn forwarded(peer: IpAddr, headers: &HeaderMap, site: &Site) -> IpAddr {
     let trusted = |ip: &IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
     let written = lines.iter().flat_map(|line| line.split(',')).map(str::trim).rev();
     let mut nearest = peer;
     for text in written {

@@ -20,7 +20,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Rest {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let rest = Path::<String>::from_request_parts(parts, state).await;
-        rest.map(|Path(rest)| Self(rest)).map_err(|_| Problem::new(Kind::NotFound, "Service path not registered"))
+        rest.map(|Path(rest)| Self(rest))
+            .map_err(|_| Problem::new(Kind::NotFound, "Service path not registered"))
     }
 }
 
@@ -29,6 +30,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Mount {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Rest(rest) = Rest::from_request_parts(parts, state).await?;
-        rest.parse().map(Self).map_err(|_| Problem::new(Kind::NotFound, "Service path not registered"))
+        rest.parse()
+            .map(Self)
+            .map_err(|_| Problem::new(Kind::NotFound, "Service path not registered"))
     }
 }

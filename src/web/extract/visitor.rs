@@ -41,7 +41,10 @@ where
             Ok(caller) => Ok(Self(caller)),
             Err(Error::Away(error)) => Err(Problem::from(Error::Away(error)).into_response()),
             Err(Error::Nobody | Error::Bad(_)) => {
-                let here = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
+                let here = parts
+                    .extensions
+                    .get::<OriginalUri>()
+                    .map_or(&parts.uri, |OriginalUri(uri)| uri);
                 let here = here.path_and_query().map_or(links::HOME, |here| here.as_str());
                 Err(Redirect::to(&links::login_with_next(here)).into_response())
             }
@@ -51,6 +54,9 @@ where
 
 /// Whether the caller is a browser that wants a page.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(axum::http::header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(axum::http::header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
     accept.contains("text/html")
 }

@@ -21,7 +21,10 @@ pub(in crate::web) async fn file(State(view): State<View>, Path(file): Path<Stri
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=300"),
+        ),
     ];
     (headers, bytes).into_response()
 }

@@ -25,11 +25,17 @@ pub(in crate::web) async fn new_page(
     if let Err(error) = state.registry.may_register(&caller.identity) {
         return Problem::from(error).into_response();
     }
-    let chrome = Chrome { user: caller.identity.username.clone(), csrf_token: csrf_token(&headers) };
+    let chrome = Chrome {
+        user: caller.identity.username.clone(),
+        csrf_token: csrf_token(&headers),
+    };
     let is_admin = state.rights.borrow().is_administrator(&caller.identity);
     let mut fields = Map::new();
     fields.insert("trusted".to_owned(), json!(is_admin.to_string()));
-    state.view.page(axum::http::StatusCode::OK, &form(chrome, None, fields, Vec::new(), is_admin))
+    state.view.page(
+        axum::http::StatusCode::OK,
+        &form(chrome, None, fields, Vec::new(), is_admin),
+    )
 }
 
 /// `GET /edit/{path}`.
@@ -43,7 +49,10 @@ pub(in crate::web) async fn edit_page(
         Ok(found) => found,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let chrome = Chrome { user: caller.identity.username.clone(), csrf_token: csrf_token(&headers) };
+    let chrome = Chrome {
+        user: caller.identity.username.clone(),
+        csrf_token: csrf_token(&headers),
+    };
     let is_admin = state.rights.borrow().is_administrator(&caller.identity);
     let page = form(chrome, Some(&path), written(&server), Vec::new(), is_admin);
     state.view.page(axum::http::StatusCode::OK, &page)
@@ -59,18 +68,32 @@ pub(in crate::web) fn refused(
     let mut faults: Vec<Fault> = problem
         .faults()
         .iter()
-        .map(|fault| Fault { field: fault.field.clone(), message: fault.message.clone() })
+        .map(|fault| Fault {
+            field: fault.field.clone(),
+            message: fault.message.clone(),
+        })
         .collect();
     if faults.is_empty() {
-        faults.push(Fault { field: String::new(), message: problem.detail().to_owned() });
+        faults.push(Fault {
+            field: String::new(),
+            message: problem.detail().to_owned(),
+        });
     }
     let chrome = Chrome {
         user: change.caller.identity.username.clone(),
-        csrf_token: change.draft.0.get("csrf_token").and_then(Value::as_str).map(str::to_owned),
+        csrf_token: change
+            .draft
+            .0
+            .get("csrf_token")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
     };
     let is_admin = state.rights.borrow().is_administrator(&change.caller.identity);
     let (status, _) = status(problem.kind());
-    state.view.page(status, &form(chrome, path, change.draft.0.clone(), faults, is_admin))
+    state.view.page(
+        status,
+        &form(chrome, path, change.draft.0.clone(), faults, is_admin),
+    )
 }
 
 fn form(
@@ -85,7 +108,11 @@ fn form(
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    let name = if fields.contains_key("server_name") { text("server_name") } else { text("name") };
+    let name = if fields.contains_key("server_name") {
+        text("server_name")
+    } else {
+        text("name")
+    };
     ServerForm {
         chrome,
         action: path.map_or_else(|| links::REGISTER.to_owned(), |path| format!("/edit{path}")),
@@ -109,7 +136,9 @@ fn form(
 /// The record as form fields.
 fn written(server: &Server) -> Map<String, Value> {
     let profile = &server.profile;
-    let metadata = if profile.metadata.is_empty() { String::new() } else {
+    let metadata = if profile.metadata.is_empty() {
+        String::new()
+    } else {
         serde_json::to_string_pretty(&profile.metadata).unwrap_or_default()
     };
     let fields = [
@@ -124,5 +153,8 @@ fn written(server: &Server) -> Map<String, Value> {
         ("is_python", profile.is_python.to_string()),
         ("trusted", server.trusted.to_string()),
     ];
-    fields.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+    fields
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), Value::String(text)))
+        .collect()
 }

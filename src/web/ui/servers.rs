@@ -29,7 +29,10 @@ pub(in crate::web) async fn page(
     };
     let rights = state.rights.borrow().clone();
     let may = |action, server: &crate::domain::server::Server| {
-        let call = Call::Registry { action, service: Some((&server.path, &server.profile.name)) };
+        let call = Call::Registry {
+            action,
+            service: Some((&server.path, &server.profile.name)),
+        };
         decide(who, &call, &rights).is_ok()
     };
     let known = state.routes.table().borrow().clone();
@@ -57,11 +60,22 @@ pub(in crate::web) async fn page(
             may_edit: may(Action::Modify, server),
         });
     }
-    let register = Call::Registry { action: Action::Register, service: None };
+    let register = Call::Registry {
+        action: Action::Register,
+        service: None,
+    };
     let page = Servers {
-        chrome: Chrome { user: who.username.clone(), csrf_token: csrf_token(&headers) },
+        chrome: Chrome {
+            user: who.username.clone(),
+            csrf_token: csrf_token(&headers),
+        },
         may_register: decide(who, &register, &rights).is_ok(),
-        fault: state.nginx.borrow().fault.clone().filter(|_| rights.is_administrator(who)),
+        fault: state
+            .nginx
+            .borrow()
+            .fault
+            .clone()
+            .filter(|_| rights.is_administrator(who)),
         servers: rows,
     };
     state.view.page(StatusCode::OK, &page)

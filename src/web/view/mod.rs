@@ -37,7 +37,10 @@ impl View {
     /// The compiled-in templates, each replaced by the file of the same name in `folder`; checked.
     pub fn load(folder: Option<&Path>) -> Result<Self, Error> {
         let tera = load(folder)?;
-        Ok(Self { folder: folder.map(Path::to_owned), tera: Arc::new(ArcSwap::from_pointee(tera)) })
+        Ok(Self {
+            folder: folder.map(Path::to_owned),
+            tera: Arc::new(ArcSwap::from_pointee(tera)),
+        })
     }
 
     /// Read the folder again. A fault changes nothing.
@@ -50,7 +53,11 @@ impl View {
         match render(&self.tera.load(), page) {
             Ok(html) => (status, Html(html)).into_response(),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, page = P::NAME, "a page does not render");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    page = P::NAME,
+                    "a page does not render"
+                );
                 Problem::new(Kind::Internal, "the page cannot be shown").into_response()
             }
         }
@@ -58,43 +65,64 @@ impl View {
 
     /// A file of `templates/static`.
     pub(crate) fn asset(&self, name: &str) -> Option<Bytes> {
-        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) && !name.starts_with('.');
+        let plain = name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && !name.starts_with('.');
         if !plain {
             return None;
         }
-        let mine = self.folder.as_ref().map(|folder| folder.join("static").join(name));
+        let mine = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.join("static").join(name));
         if let Some(bytes) = mine.and_then(|file| std::fs::read(file).ok()) {
             return Some(bytes.into());
         }
-        DEFAULTS.get_file(format!("static/{name}")).map(|file| Bytes::from_static(file.contents()))
+        DEFAULTS
+            .get_file(format!("static/{name}"))
+            .map(|file| Bytes::from_static(file.contents()))
     }
 }
 
 fn load(folder: Option<&Path>) -> Result<Tera, Error> {
     let mut sources: Vec<(String, String)> = Vec::new();
-    for file in ["", "pages", "parts"].iter().filter_map(|dir| folder_of(dir)).flat_map(Dir::files) {
+    for file in ["", "pages", "parts"]
+        .iter()
+        .filter_map(|dir| folder_of(dir))
+        .flat_map(Dir::files)
+    {
         let name = file.path().to_string_lossy().into_owned();
-        let mine = folder.map(|folder| folder.join(&name)).filter(|path| path.is_file());
+        let mine = folder
+            .map(|folder| folder.join(&name))
+            .filter(|path| path.is_file());
         let source = match mine {
-            Some(path) => std::fs::read_to_string(&path).map_err(|error| Error(format!("{}: {error}", path.display())))?,
+            Some(path) => std::fs::read_to_string(&path)
+                .map_err(|error| Error(format!("{}: {error}", path.display())))?,
             None => file.contents_utf8().unwrap_or_default().to_owned(),
         };
         sources.push((name, source));
     }
     let mut tera = Tera::new();
     tera.autoescape_on(vec![".html"]);
-    tera.add_raw_templates(sources).map_err(|error| Error(chain(&error)))?;
+    tera.add_raw_templates(sources)
+        .map_err(|error| Error(chain(&error)))?;
     pages::check(&tera)?;
     Ok(tera)
 }
 
 fn folder_of(dir: &str) -> Option<&'static Dir<'static>> {
-    if dir.is_empty() { Some(&DEFAULTS) } else { DEFAULTS.get_dir(dir) }
+    if dir.is_empty() {
+        Some(&DEFAULTS)
+    } else {
+        DEFAULTS.get_dir(dir)
+    }
 }
 
 fn render<P: Page>(tera: &Tera, page: &P) -> Result<String, Error> {
     let context = Context::from_serialize(page).map_err(|error| Error(chain(&error)))?;
-    tera.render(P::NAME, &context).map_err(|error| Error(chain(&error)))
+    tera.render(P::NAME, &context)
+        .map_err(|error| Error(chain(&error)))
 }
 
 /// The words of an error and of everything behind it: Tera names file and line in the outermost.
@@ -126,8 +154,14 @@ mod tests {
         let view = View::load(Some(folder.path())).unwrap();
         std::fs::write(pages.join("login.html"), "{{ no_such_name }}").unwrap();
         let refused = view.reload().unwrap_err().to_string();
-        assert!(refused.contains("login.html") && refused.contains("no_such_name"), "{refused}");
-        let login = pages::Login { next: "/".to_owned(), error: None };
+        assert!(
+            refused.contains("login.html") && refused.contains("no_such_name"),
+            "{refused}"
+        );
+        let login = pages::Login {
+            next: "/".to_owned(),
+            error: None,
+        };
         assert!(render(&view.tera.load(), &login).unwrap().contains("password"));
         std::fs::write(pages.join("login.html"), "hello").unwrap();
         view.reload().unwrap();
@@ -137,7 +171,10 @@ mod tests {
     #[test]
     fn markup_in_values_stays_text() {
         let view = View::load(None).unwrap();
-        let page = pages::Login { next: "/".to_owned(), error: Some("<script>alert(1)</script>".to_owned()) };
+        let page = pages::Login {
+            next: "/".to_owned(),
+            error: Some("<script>alert(1)</script>".to_owned()),
+        };
         let html = render(&view.tera.load(), &page).unwrap();
         assert!(!html.contains("<script>alert"), "{html}");
     }

@@ -17,7 +17,9 @@ pub trait Page: Serialize + Sized {
 /// Render every page with every sample.
 pub(super) fn check(tera: &Tera) -> Result<(), Error> {
     fn all<P: Page>(tera: &Tera) -> Result<(), Error> {
-        P::samples().iter().try_for_each(|sample| render(tera, sample).map(drop))
+        P::samples()
+            .iter()
+            .try_for_each(|sample| render(tera, sample).map(drop))
     }
     all::<Login>(tera)?;
     all::<Servers>(tera)?;
@@ -35,7 +37,10 @@ pub struct Chrome {
 
 impl Chrome {
     fn sample() -> Self {
-        Self { user: "ada".to_owned(), csrf_token: Some("0123".to_owned()) }
+        Self {
+            user: "ada".to_owned(),
+            csrf_token: Some("0123".to_owned()),
+        }
     }
 }
 
@@ -54,8 +59,14 @@ impl Page for Login {
     fn samples() -> Vec<Self> {
         let next = "/edit/weather".to_owned();
         vec![
-            Self { next: next.clone(), error: None },
-            Self { next, error: Some("Invalid username or password".to_owned()) },
+            Self {
+                next: next.clone(),
+                error: None,
+            },
+            Self {
+                next,
+                error: Some("Invalid username or password".to_owned()),
+            },
         ]
     }
 }
@@ -117,10 +128,30 @@ impl Page for Servers {
             may_toggle: state == "live",
             may_edit: state == "live",
         };
-        let rows = vec![row("live", None), row("pending", Some("the name does not resolve")), row("disabled", None)];
-        let empty = Self { chrome: Chrome::sample(), may_register: true, fault: None, servers: Vec::new() };
-        let nobody = Self { chrome: Chrome { csrf_token: None, ..Chrome::sample() }, may_register: false, ..empty.clone() };
-        let full = Self { fault: Some("a port is taken".to_owned()), servers: rows, ..empty.clone() };
+        let rows = vec![
+            row("live", None),
+            row("pending", Some("the name does not resolve")),
+            row("disabled", None),
+        ];
+        let empty = Self {
+            chrome: Chrome::sample(),
+            may_register: true,
+            fault: None,
+            servers: Vec::new(),
+        };
+        let nobody = Self {
+            chrome: Chrome {
+                csrf_token: None,
+                ..Chrome::sample()
+            },
+            may_register: false,
+            ..empty.clone()
+        };
+        let full = Self {
+            fault: Some("a port is taken".to_owned()),
+            servers: rows,
+            ..empty.clone()
+        };
         vec![empty, nobody, full]
     }
 }
@@ -193,10 +224,31 @@ impl Page for ServerForm {
             is_admin: true,
             faults: Vec::new(),
         };
-        let fault = |field: &str| Fault { field: field.to_owned(), message: "it is required".to_owned() };
-        let fields = ["", "name", "path", "proxy_pass_url", "description", "tags", "num_tools", "license", "metadata"];
-        let refused = Self { faults: fields.map(fault).to_vec(), is_admin: false, ..new.clone() };
-        let editing = Self { editing: Some("/weather".to_owned()), action: "/edit/weather".to_owned(), ..new.clone() };
+        let fault = |field: &str| Fault {
+            field: field.to_owned(),
+            message: "it is required".to_owned(),
+        };
+        let fields = [
+            "",
+            "name",
+            "path",
+            "proxy_pass_url",
+            "description",
+            "tags",
+            "num_tools",
+            "license",
+            "metadata",
+        ];
+        let refused = Self {
+            faults: fields.map(fault).to_vec(),
+            is_admin: false,
+            ..new.clone()
+        };
+        let editing = Self {
+            editing: Some("/weather".to_owned()),
+            action: "/edit/weather".to_owned(),
+            ..new.clone()
+        };
         vec![new, refused, editing]
     }
 }
