@@ -103,6 +103,15 @@ impl Message {
         }
     }
 
+    /// Whether its method calls a thing by name and no name is there.
+    pub fn lacks_its_name(&self) -> bool {
+        match self.method.as_str() {
+            "tools/call" | "prompts/get" => self.name.is_none(),
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => self.uri.is_none(),
+            _ => false,
+        }
+    }
+
     /// What `Mcp-Name` must say (MCP 2026-07-28, standard request headers).
     pub fn header_name(&self) -> Option<&str> {
         match self.method.as_str() {

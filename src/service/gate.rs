@@ -171,6 +171,14 @@ impl Gate {
         };
         let call = Call::Mcp { server: mount, act };
         let id = || message.as_ref().map_or(Value::Null, |message| message.id.clone());
+        // Nothing is named, so nothing could be granted; what an upstream would make of it is anybody's guess.
+        if message.as_ref().is_some_and(Message::lacks_its_name) {
+            let words = "expected `params` to name what is called";
+            return Err(Refusal {
+                id: id(),
+                ..refuse(Reason::Message(-32602), words)
+            });
+        }
         if decide(&caller.identity, &call, &self.rights.borrow()).is_err() {
             return Err(Refusal { id: id(), ..denied() });
         }

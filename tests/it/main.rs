@@ -1,1 +1,24 @@
-fn main() {}
+//! The one integration binary: the real program, the real nginx, actors over real HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say where"
+)]
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "nobody outside reads the tests' own items"
+)]
+
+mod architecture;
+mod cli;
+mod clients;
+mod faults;
+mod first_minute;
+mod gate;
+mod harness;
+mod login;
+mod pages;
+mod publish;
+mod register;

@@ -1,0 +1,163 @@
+//! The command line.
+
+use std::process::Output;
+
+use crate::harness::{Gateway, Setup, program};
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn check_reports_every_fault_at_once_with_its_key_and_origin() {
+    let setup = Setup::new();
+    let folder = setup.folder.path();
+    let config = folder.join("gatehouse.toml");
+    std::fs::write(&config, "listen = '8080'\ncolour = 'red'\n").unwrap();
+    let mut command = setup.command(&[
+        "check",
+        "--config",
+        config.to_str().unwrap(),
+        "--nginx",
+        "perhaps",
+    ]);
+    let output = command.env("TRUSTED_PROXIES", "nobody").output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    for line in [
+        "colour (the file",
+        "listen (the file",
+        "nginx (the flag --nginx)",
+        "trusted_proxies (the variable TRUSTED_PROXIES)",
+    ] {
+        assert!(words(&output).contains(line), "{line}: {}", words(&output));
+    }
+}
+
+#[test]
+fn check_looks_at_templates_scopes_and_store_too() {
+    let good = Setup::new()
+        .with_copy_of("nginx")
+        .with_copy_of("templates")
+        .with_copy_of("auth");
+    let check = |setup: &Setup| {
+        let settings: Vec<&str> = setup.arguments.iter().map(String::as_str).collect();
+        setup.command(&["check"]).args(settings).output().unwrap()
+    };
+    let output = check(&good);
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(
+        !good.data().join("gatehouse.db").exists(),
+        "a check makes nothing"
+    );
+
+    let path = good.folder.path();
+    std::fs::write(path.join("nginx/errors.tera"), "nonsense;").unwrap();
+    std::fs::write(path.join("templates/pages/login.html"), "{{ nobody }}").unwrap();
+    std::fs::write(path.join("auth/scopes.yml"), "a: {}").unwrap();
+    std::fs::create_dir_all(good.data()).unwrap();
+    std::fs::write(
+        good.data().join("gatehouse.db"),
+        "this is no database, but it is long enough to be read as one",
+    )
+    .unwrap();
+    let output = check(&good);
+    assert_eq!(output.status.code(), Some(78));
+    for key in ["nginx_dir: ", "templates_dir: ", "auth_dir: ", "data_dir: "] {
+        assert!(words(&output).contains(key), "{key}: {}", words(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_printed_alone_with_and_without_a_daemon() {
+    let setup = Setup::new();
+    let create = [
+        "token",
+        "create",
+        "--user",
+        "ada",
+        "--groups",
+        "mcp-registry-user,other",
+        "--expires-in-hours",
+        "1",
+    ];
+    let offline = setup.command(&create).output().unwrap();
+    assert!(offline.status.success(), "{}", words(&offline));
+    let offline = String::from_utf8(offline.stdout).unwrap();
+    assert_eq!(
+        (offline.lines().count(), offline.trim().matches('.').count()),
+        (1, 2)
+    );
+    let gateway = setup.start();
+    let online = gateway.token(&create[2..]);
+    for token in [offline.trim(), &online] {
+        let me = gateway
+            .anonymous()
+            .bearer(token)
+            .get("/api/auth/me")
+            .await
+            .value();
+        assert_eq!(me["username"], "ada");
+        assert_eq!(
+            me["scopes"],
+            serde_json::json!(["mcp-registry-user", "mcp-servers-restricted/read"])
+        );
+    }
+    let refused = gateway
+        .setup
+        .command(&["token", "create", "--user", "a\u{7}b"])
+        .output()
+        .unwrap();
+    assert!(
+        !refused.status.success() && words(&refused).contains("user"),
+        "{}",
+        words(&refused)
+    );
+    let refused = gateway
+        .setup
+        .command(&["token", "create", "--user", "a", "--expires-in-hours", "25"])
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+}
+
+#[test]
+fn help_and_settings_name_everything() {
+    let help = program().args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for flag in [
+        "--listen",
+        "--registry-url",
+        "--trusted-proxies",
+        "--demo",
+        "--nginx",
+        "--config",
+    ] {
+        assert!(help.contains(flag), "{flag}");
+    }
+    assert!(
+        !help.contains("--admin-password "),
+        "a password on the command line is seen by everybody"
+    );
+    let settings = program().arg("settings").output().unwrap();
+    assert!(
+        String::from_utf8(settings.stdout)
+            .unwrap()
+            .contains("`REGISTRY_URL`")
+    );
+}
+
+#[tokio::test]
+async fn a_data_folder_with_a_long_or_odd_path_works() {
+    for name in ["x".repeat(90), "ü; \"quoted\"".to_owned()] {
+        let mut setup = Setup::new();
+        let inner = setup.folder.path().join(&name);
+        std::fs::create_dir(&inner).unwrap();
+        // The folder of the setup itself moves: data lies inside it.
+        setup.folder = tempfile::Builder::new().prefix("gh").tempdir_in(&inner).unwrap();
+        let gateway = Gateway::start(setup);
+        assert_eq!(gateway.anonymous().get("/readyz").await.status, 200);
+        assert_eq!(gateway.admin().get("/api/auth/me").await.status, 200);
+        drop(gateway);
+        std::fs::remove_dir_all(&inner).ok();
+    }
+}
