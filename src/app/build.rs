@@ -379,6 +379,7 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
         let own = nginx::Settings {
             folder: made.join("nginx"),
             logs: made.clone(),
+            run: made.clone(),
             ..nginx_settings(config, &folders)
         };
         let tested = match nginx::render(&own, &[]) {

@@ -97,7 +97,7 @@ fn with_settings(command: Command) -> Command {
         .help("A TOML file of settings; flags and variables win over it");
     // A password on the command line is seen by everybody on the machine.
     let flags = KEYS.iter().filter(|key| key.name != "admin_password").map(flag);
-    command.arg(config).args(flags)
+    command.args_override_self(true).arg(config).args(flags)
 }
 
 fn flag(key: &Key) -> Arg {

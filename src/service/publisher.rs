@@ -222,8 +222,8 @@ impl Publisher {
             nginx.blocks = names.len(),
             "configuration live"
         );
-        self.live = Some((text, names));
-        Ok(true)
+        // The start is no reload: nobody was connected yet.
+        Ok(self.live.replace((text, names)).is_some())
     }
 
     fn know(&mut self, hash: &str, names: HashSet<Arc<str>>) {

@@ -60,6 +60,10 @@ async fn servers_come_change_and_go(store: &dyn Store) {
     let mut revisions = store.revisions();
     revisions.mark_unchanged();
     let first = register(store, "/time").await.unwrap();
+    assert!(
+        revisions.has_changed().unwrap(),
+        "the very first change wakes whoever follows"
+    );
     let second = register(store, "/weather").await.unwrap();
     assert!(second > first && *revisions.borrow_and_update() == second);
     let time = server("/time");

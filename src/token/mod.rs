@@ -139,12 +139,12 @@ mod tests {
         let settings = Settings {
             folder: folder.path().join("keys"),
         };
-        let issuer = Issuer::open(&settings, clock.clone()).unwrap();
+        let issuer = Issuer::open(&settings, Arc::<FixedClock>::clone(&clock)).unwrap();
         let token = issuer.sign(&claims(start.unix())).unwrap();
         assert_eq!(issuer.verify(token.expose()).unwrap(), claims(start.unix()));
 
         // The same keys are there after a restart, and nobody else can read them.
-        let again = Issuer::open(&settings, clock.clone()).unwrap();
+        let again = Issuer::open(&settings, Arc::<FixedClock>::clone(&clock)).unwrap();
         assert!(again.verify(token.expose()).is_ok());
         for entry in std::fs::read_dir(&settings.folder).unwrap() {
             use std::os::unix::fs::PermissionsExt;
@@ -174,7 +174,7 @@ mod tests {
             &Settings {
                 folder: folder.path().join("other"),
             },
-            clock.clone(),
+            Arc::<FixedClock>::clone(&clock),
         )
         .unwrap();
         let foreign = other.sign(&claims(start.unix())).unwrap();

@@ -169,7 +169,8 @@ async fn an_answer_streams_through_either_way_as_it_comes() {
             body.len()
         );
         client.write_all(head.as_bytes()).await.unwrap();
-        let (mut server, _) = listener.accept().await.unwrap();
+        let accepted = tokio::time::timeout(crate::harness::PATIENCE, listener.accept()).await;
+        let (mut server, _) = accepted.expect("a connection in time").unwrap();
         let mut buffer = vec![0; 65_536];
         let _ = server.read(&mut buffer).await.unwrap();
         server

@@ -381,7 +381,7 @@ async fn the_order_of_credentials_is_kept() {
             .await;
         answer.header("set-cookie").split(';').next().unwrap().to_owned()
     };
-    let forged = format!("{}x", ada);
+    let forged = format!("{ada}x");
     // (X-Authorization, Authorization, Cookie) → status, user, the upstream's Authorization.
     let rows: Vec<(&str, &str, &str, u16, &str, &str)> = vec![
         (&ada, "", "", 200, "ada", ""),

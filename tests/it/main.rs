@@ -6,8 +6,9 @@
     reason = "a test that cannot go on should say where"
 )]
 #![expect(
-    missing_docs,
     unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "nobody outside reads the tests' own items"
 )]
 

@@ -79,7 +79,7 @@ async fn every_page_has_its_policy_and_its_stylesheet() {
         (css.status, css.header("content-type")),
         (200, "text/css; charset=utf-8")
     );
-    for path in ["/static/..%2fbase.html", "/static/nothing.css", "/static/.hidden"] {
+    for path in ["/static/..%5cbase.html", "/static/nothing.css", "/static/.hidden"] {
         assert_eq!(gateway.anonymous().get(path).await.status, 404, "{path}");
     }
     assert_eq!(

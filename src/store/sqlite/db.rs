@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::domain::server::Revision;
 use crate::store::Error;
 
 /// The steps of the schema, in order. A merged one is never edited.
@@ -55,6 +56,16 @@ impl Db {
             writer: Arc::new(Mutex::new(writer)),
             readers: Arc::new(readers),
         })
+    }
+
+    /// The register's revision as it is at the start; every later one goes through [`Self::write`].
+    pub(super) fn newest_revision(&self) -> Result<Revision, Error> {
+        let connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Revision(connection.query_row(
+            "SELECT value FROM revision",
+            (),
+            |row| row.get(0),
+        )?))
     }
 
     /// Run one immediate transaction on the writer; commit if `work` says Ok.

@@ -28,8 +28,7 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) fn open(file: &Path) -> Result<Self, Error> {
         let db = Db::open(file)?;
-        // The first reader of `changes_since` learns the true number; 1 means "look".
-        let (revisions, _) = watch::channel(Revision(1));
+        let (revisions, _) = watch::channel(db.newest_revision()?);
         Ok(Self { db, revisions })
     }
 

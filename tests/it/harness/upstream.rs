@@ -54,7 +54,6 @@ impl Upstream {
             extra: Arc::new(extra),
         };
         let routes = Router::new().fallback(answer).with_state(shared.clone());
-        #[expect(clippy::disallowed_methods, reason = "a server of the test's own")]
         let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         Self { url, shared, task }
     }

