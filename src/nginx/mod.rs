@@ -191,3 +191,107 @@ pub async fn test(settings: &Settings, text: &Text) -> Result<(), Error> {
     files.drop_next();
     tested
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::path::RESERVED;
+    use crate::domain::route;
+    use crate::domain::upstream::{Origin, UpstreamUrl};
+
+    fn settings(folder: &std::path::Path) -> Settings {
+        let programs = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from);
+        let program = programs
+            .into_iter()
+            .find(|program| program.is_file())
+            .expect("nginx is installed");
+        Settings {
+            program,
+            folder: folder.join("nginx"),
+            run: folder.to_owned(),
+            logs: folder.to_owned(),
+            listen: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap()],
+            gate_socket: folder.join("gate.sock"),
+            web_socket: folder.join("web.sock"),
+            templates: None,
+            reserved: RESERVED,
+            workers: Some(1),
+            max_body_bytes: 1024,
+            read_timeout: Duration::from_secs(5),
+            worker_shutdown: Duration::from_secs(5),
+            trusted_proxies: vec!["10.0.0.0/8".to_owned(), "::1/128".to_owned()],
+            public_scheme: "https",
+            ca_file: Some(PathBuf::from("/etc/ssl/certs/ca-certificates.crt")).filter(|file| file.is_file()),
+        }
+    }
+
+    /// Near-valid addresses of every kind; what parses becomes a block.
+    fn origins() -> Vec<Origin> {
+        let hosts = [
+            "a",
+            "a-b.c",
+            "A_B",
+            "xn--nxasmq6b",
+            "127.0.0.1",
+            "[::1]",
+            "0x7f.1",
+            "a;b",
+            "a}b",
+            "$a",
+            "a\"",
+            "ü",
+        ];
+        let tails = ["", "/", "/mcp", "/a;b", "/%7b", "/x?y=$z", "/\"'"];
+        let mut origins: Vec<Origin> = Vec::new();
+        for (number, host) in (1..).zip(hosts.iter().cycle().take(1200)) {
+            for scheme in ["http", "https"] {
+                let tail = tails.iter().cycle().nth(number).unwrap();
+                let text = format!("{scheme}://{host}:{number}{tail}");
+                origins.extend(text.parse::<UpstreamUrl>().ok().map(|url| url.origin().clone()));
+            }
+        }
+        origins
+    }
+
+    #[tokio::test]
+    async fn nginx_takes_a_thousand_blocks_and_finds_each_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let origins = origins();
+        assert!(origins.len() > 1000, "{} were accepted", origins.len());
+        let address =
+            |origin: &Origin| SocketAddr::new(origin.literal().unwrap_or([10, 0, 0, 1].into()), origin.port);
+        let blocks: Vec<Block> = origins
+            .iter()
+            .map(|origin| route::Block::new(origin, vec![address(origin)]))
+            .map(|block| Block {
+                name: block.name.to_string(),
+                addresses: block.addresses,
+            })
+            .collect();
+        let text = render(&settings, &blocks).unwrap();
+        test(&settings, &text).await.unwrap();
+        let opened = text
+            .body
+            .lines()
+            .filter(|line| line.trim_start().starts_with("upstream b_"))
+            .count();
+        assert_eq!(opened, blocks.len());
+        for block in blocks.iter().take(50) {
+            let line = 1 + text
+                .body
+                .lines()
+                .position(|line| line.contains(&format!("upstream {} ", block.name)))
+                .unwrap();
+            assert_eq!(
+                text.block_at(line + 1),
+                Some(block.name.as_str()),
+                "a fault is traced to its block"
+            );
+        }
+        assert_eq!(text.block_at(3), None);
+        // The same site is the same text, and another site another.
+        assert_eq!(render(&settings, &blocks).unwrap(), text);
+        assert_ne!(render(&settings, &[]).unwrap().hash, text.hash);
+    }
+}

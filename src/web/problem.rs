@@ -1,6 +1,6 @@
 //! Refusals: the one place where a [`Kind`] becomes a status.
 //!
-//! Programs get RFC 9457 problem JSON, with `detail` where clients of earlier systems look for it; people get a page.
+//! RFC 9457 problem JSON, with `detail` where clients of earlier systems look for it; forms show faults beside their field.
 //! The cause is logged once, here, and never sent.
 
 use axum::Json;
