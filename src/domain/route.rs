@@ -47,8 +47,10 @@ pub struct Table {
     pub revision: Revision,
     /// By mount path.
     pub routes: HashMap<Arc<str>, Arc<Route>>,
-    /// Present addresses of the origins of trusted servers, as far as they are known.
+    /// Present addresses of the origins in use, as far as they are known.
     pub blocks: HashMap<Origin, Block>,
+    /// Why an origin in use leads nowhere.
+    pub faults: HashMap<Origin, String>,
 }
 
 /// The addresses of one origin under a name that says all of it.

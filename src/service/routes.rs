@@ -3,16 +3,17 @@
 //! A server is in the table the moment it is stored; its addresses follow when its name has been looked up, and until
 //! then its calls are carried.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::{self, FuturesUnordered};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::path::ServerPath;
-use crate::domain::route::{Block, Route, Table, may_have_block};
+use crate::domain::route::{Block, Route, Table};
 use crate::domain::server::{Revision, Standing};
 use crate::domain::upstream::Origin;
 use crate::mcp::Resolver;
@@ -70,81 +71,105 @@ impl Routes {
         }
     }
 
-    /// Follow the store and the names until `stop`.
+    /// Whether calls can reach a server, as far as is known without asking anybody.
+    pub fn known_standing(&self, path: &ServerPath) -> Standing {
+        let table = self.table.borrow();
+        let Some(route) = table.routes.get(path.as_str()) else {
+            return Standing::Disabled;
+        };
+        let fault = table.faults.get(route.server.profile.proxy_pass_url.origin());
+        fault.map_or(Standing::Live, |why| Standing::Pending(why.clone()))
+    }
+
+    /// Follow the store and the names until `stop`. Look-ups run beside the following: a name that takes its time
+    /// holds up nobody else's change.
     pub async fn run(self, stop: CancellationToken) {
         let mut revisions = self.store.revisions();
         let mut again = tokio::time::interval(self.refresh);
         again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looking = FuturesUnordered::new();
+        let mut refreshing = false;
         loop {
+            // Seen before reading: a change in between is read twice, never lost.
+            revisions.mark_unchanged();
             let read = self.follow().await;
-            if let Err(error) = &read {
-                tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "the register cannot be read; trying again"
-                );
+            match &read {
+                Ok(unknown) if unknown.is_empty() => {}
+                Ok(unknown) => looking.push(self.look_up(unknown.clone(), LookUp::New)),
+                Err(error) => {
+                    tracing::warn!(
+                        error = error as &dyn std::error::Error,
+                        "the register cannot be read; trying again"
+                    );
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PAUSE), if read.is_err() => {}
                 changed = revisions.changed() => if changed.is_err() { return },
-                _ = again.tick() => self.look_up_all().await,
+                Some((which, found)) = looking.next() => {
+                    refreshing &= which != LookUp::Refresh;
+                    self.learn(found);
+                }
+                _ = again.tick(), if !refreshing => {
+                    refreshing = true;
+                    let origins = origins(&self.table.borrow());
+                    looking.push(self.look_up(origins, LookUp::Refresh));
+                }
             }
         }
     }
 
-    async fn follow(&self) -> Result<(), crate::store::Error> {
+    /// Swap the table if the store has changed; the origins that nobody has looked up yet.
+    async fn follow(&self) -> Result<Vec<Origin>, crate::store::Error> {
         let table = Arc::clone(&self.table.borrow());
         let changes = self.store.changes_since(table.revision).await?;
         if changes.revision == table.revision {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let changed = with_changes(&table, changes);
-        let unknown: Vec<Origin> = wanted(&changed)
-            .filter(|origin| !changed.blocks.contains_key(*origin))
-            .cloned()
-            .collect();
+        let is_unknown =
+            |origin: &Origin| !changed.blocks.contains_key(origin) && !changed.faults.contains_key(origin);
+        let unknown = origins(&changed).into_iter().filter(is_unknown).collect();
         self.table.send_replace(Arc::new(changed));
-        if !unknown.is_empty() {
-            self.look_up(unknown).await;
-        }
-        Ok(())
+        Ok(unknown)
     }
 
-    async fn look_up_all(&self) {
-        let origins: Vec<Origin> = wanted(&self.table.borrow()).cloned().collect();
-        self.look_up(origins).await;
-    }
-
-    /// Look names up and swap the table if anything is different. A name that fails keeps no block: its calls are
-    /// carried and say why.
-    async fn look_up(&self, mut origins: Vec<Origin>) {
-        origins.sort_unstable();
-        origins.dedup();
-        let found: Vec<(Origin, Option<Block>)> = stream::iter(origins)
+    /// Where these names lead now.
+    async fn look_up(&self, origins: Vec<Origin>, which: LookUp) -> (LookUp, Vec<Found>) {
+        let found = stream::iter(origins)
             .map(|origin| async move {
-                let block = self
-                    .resolver
-                    .addresses(&origin)
-                    .await
-                    .ok()
-                    .map(|addresses| Block::new(&origin, addresses));
-                (origin, block)
+                let found = self.resolver.addresses(&origin).await;
+                let found = found
+                    .map(|addresses| Block::new(&origin, addresses))
+                    .map_err(|error| error.to_string());
+                (origin, found)
             })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
+            .buffer_unordered(AT_ONCE);
+        (which, found.collect().await)
+    }
+
+    /// Swap the table if anything is different. A name that fails keeps no block: its calls are carried and say why.
+    fn learn(&self, found: Vec<Found>) {
         self.table.send_if_modified(|table| {
-            let mut blocks = table.blocks.clone();
-            for (origin, block) in found {
-                match block {
-                    Some(block) => drop(blocks.insert(origin, block)),
-                    None => drop(blocks.remove(&origin)),
+            let (mut blocks, mut faults) = (table.blocks.clone(), table.faults.clone());
+            for (origin, found) in found {
+                match found {
+                    Ok(block) => {
+                        faults.remove(&origin);
+                        blocks.insert(origin, block);
+                    }
+                    Err(why) => {
+                        blocks.remove(&origin);
+                        faults.insert(origin, why);
+                    }
                 }
             }
-            let differs = blocks != table.blocks;
+            let differs = blocks != table.blocks || faults != table.faults;
             if differs {
                 *table = Arc::new(Table {
                     blocks,
+                    faults,
                     ..Table::clone(table)
                 });
             }
@@ -153,12 +178,26 @@ impl Routes {
     }
 }
 
-/// Origins that may be served directly.
-fn wanted(table: &Table) -> impl Iterator<Item = &Origin> {
-    let trusted = table.routes.values().filter(|route| route.server.trusted);
-    trusted
-        .map(|route| route.server.profile.proxy_pass_url.origin())
-        .filter(|origin| may_have_block(origin))
+/// Why names are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LookUp {
+    /// They are new.
+    New,
+    /// It is time to ask again.
+    Refresh,
+}
+
+/// An origin and where it leads, or why it leads nowhere.
+type Found = (Origin, Result<Block, String>);
+
+/// Every origin in use, once.
+fn origins(table: &Table) -> Vec<Origin> {
+    let all = table
+        .routes
+        .values()
+        .map(|route| route.server.profile.proxy_pass_url.origin());
+    let once: HashSet<&Origin> = all.collect();
+    once.into_iter().cloned().collect()
 }
 
 fn with_changes(table: &Table, changes: Changes) -> Table {
@@ -176,10 +215,14 @@ fn with_changes(table: &Table, changes: Changes) -> Table {
     let mut changed = Table {
         revision: changes.revision,
         routes,
-        blocks: HashMap::new(),
+        ..Table::default()
     };
-    let kept =
-        wanted(&changed).filter_map(|origin| Some((origin.clone(), table.blocks.get(origin)?.clone())));
-    changed.blocks = kept.collect();
+    for origin in origins(&changed) {
+        if let Some(block) = table.blocks.get(&origin) {
+            changed.blocks.insert(origin, block.clone());
+        } else if let Some(why) = table.faults.get(&origin) {
+            changed.faults.insert(origin, why.clone());
+        }
+    }
     changed
 }

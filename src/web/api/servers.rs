@@ -20,15 +20,28 @@ use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::ui::server_form;
 
-/// Whether calls reach a server, once the gateway has seen `revision`.
-pub(crate) async fn standing(state: &AppState, path: &ServerPath, revision: Revision) -> Standing {
+/// Why no server at all can be reached, if so.
+fn without_nginx(state: &AppState) -> Option<Standing> {
     if !state.site.has_mounts {
-        return Standing::Pending("the gateway runs without nginx (`--nginx off`)".to_owned());
+        return Some(Standing::Pending(
+            "the gateway runs without nginx (`--nginx off`)".to_owned(),
+        ));
     }
-    if state.nginx.borrow().live.is_none() {
-        return Standing::Pending("nginx does not run yet".to_owned());
+    let live = state.nginx.borrow().live.is_some();
+    (!live).then(|| Standing::Pending("nginx does not run yet".to_owned()))
+}
+
+/// Whether calls reach a server, once the gateway has seen `revision`; its name is looked up.
+pub(crate) async fn standing(state: &AppState, path: &ServerPath, revision: Revision) -> Standing {
+    match without_nginx(state) {
+        Some(pending) => pending,
+        None => state.routes.standing(path, revision).await,
     }
-    state.routes.standing(path, revision).await
+}
+
+/// The same as far as it is known, without waiting: for lists.
+pub(crate) fn known_standing(state: &AppState, path: &ServerPath) -> Standing {
+    without_nginx(state).unwrap_or_else(|| state.routes.known_standing(path))
 }
 
 /// Register what a change says; the server, whether it is live, and the fields that meant nothing.

@@ -5,16 +5,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::access::{Action, Call, decide};
-use crate::domain::server::Revision;
-use crate::web::api::servers::standing;
+use crate::domain::server::Standing;
+use crate::web::api::servers::known_standing;
 use crate::web::extract::change::csrf_token;
 use crate::web::extract::visitor::PageMember;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Chrome, ServerRow, Servers};
-
-/// Looking a name up may take a moment; a page asks about so many servers, the others show what the gate knows.
-const ASKED_AT_MOST: usize = 200;
 
 /// `GET /`.
 pub(in crate::web) async fn page(
@@ -35,16 +32,12 @@ pub(in crate::web) async fn page(
         };
         decide(who, &call, &rights).is_ok()
     };
-    let known = state.routes.table().borrow().clone();
     let mut rows = Vec::with_capacity(servers.len());
-    for (index, server) in servers.iter().enumerate() {
-        let has_block = known.blocks.contains_key(server.profile.proxy_pass_url.origin());
-        let standing = if !server.enabled {
-            crate::domain::server::Standing::Disabled
-        } else if has_block || index >= ASKED_AT_MOST {
-            crate::domain::server::Standing::Live
+    for server in &servers {
+        let standing = if server.enabled {
+            known_standing(&state, &server.path)
         } else {
-            standing(&state, &server.path, Revision::default()).await
+            Standing::Disabled
         };
         rows.push(ServerRow {
             name: server.profile.name.clone(),
