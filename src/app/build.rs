@@ -62,17 +62,12 @@ pub(super) struct PolicySource(Option<PathBuf>);
 
 impl PolicySource {
     pub(super) fn of(config: &Config) -> Self {
-        Self(
-            config
-                .auth_dir
-                .as_ref()
-                .map(|folder| folder.join("scopes.yml"))
-                .filter(|file| file.is_file()),
-        )
+        Self(config.auth_dir.as_ref().map(|folder| folder.join("scopes.yml")))
     }
 
+    /// The file as it is now; the compiled-in scopes while there is none.
     pub(super) fn read(&self) -> anyhow::Result<Policy> {
-        let Some(file) = &self.0 else {
+        let Some(file) = self.0.as_ref().filter(|file| file.exists()) else {
             return Ok(Policy::parse(DEFAULT_SCOPES)?);
         };
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
@@ -82,7 +77,8 @@ impl PolicySource {
 
 /// Take the data folder for ourselves; it is made when it is not there.
 pub(super) fn lock(folders: &Folders) -> anyhow::Result<File> {
-    for folder in [&folders.data, &folders.run, &folders.nginx, &folders.logs] {
+    let own = [&folders.data, &folders.run, &folders.nginx, &folders.logs];
+    for folder in folders.runtime.iter().chain(own) {
         make_private(folder)?;
     }
     let path = folders.lock();
@@ -102,7 +98,8 @@ pub(super) fn lock(folders: &Folders) -> anyhow::Result<File> {
     }
 }
 
-/// A folder for us alone. One that is there already must be ours: the runtime folder lies where others may write.
+/// A folder for us alone. One that is there already must be ours and no link: the runtime folder lies where others may
+/// write, and comes first, so that nobody can swap what is made inside it.
 fn make_private(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let doing = || format!("making the folder {}", folder.display());
@@ -111,8 +108,12 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(folder)
         .with_context(doing)?;
-    let owner = fs::metadata(folder).with_context(doing)?.uid();
-    if owner != rustix::process::geteuid().as_raw() {
+    let found = fs::symlink_metadata(folder).with_context(doing)?;
+    let is_ours = found.uid() == rustix::process::geteuid().as_raw();
+    if found.is_symlink() && fs::metadata(folder).with_context(doing)?.uid() == found.uid() && is_ours {
+        return Ok(());
+    }
+    if !is_ours {
         bail!("the folder {} belongs to another user", folder.display());
     }
     Ok(())
@@ -214,7 +215,13 @@ impl Parts {
         );
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
         let state = AppState {
-            gate: Gate::new(callers.clone(), rights_now.clone(), routes.table(), texts_now),
+            gate: Gate::new(
+                callers.clone(),
+                rights_now.clone(),
+                routes.table(),
+                texts_now,
+                &config.registry_url,
+            ),
             relay: Relay::new(client, public_scheme(config)),
             login: Login::new(Arc::clone(&store), passwords, Arc::clone(&clock)),
             tokens: Tokens::new(issuer, rights_now.clone(), clock),
@@ -336,16 +343,12 @@ fn keep_initial_password(folders: &Folders, password: &Secret<String>) -> anyhow
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// Every fault beyond the settings themselves.
+/// Every fault beyond the settings themselves, each with its key and where that was set.
 pub(super) async fn check(config: &Config) -> Vec<String> {
     let mut faults = Vec::new();
-    let folders = match Folders::of(&config.data_dir) {
-        Ok(folders) => folders,
-        Err(error) => return vec![format!("data_dir: {error}")],
-    };
     let mut note = |key: &str, outcome: anyhow::Result<()>| {
         if let Err(error) = outcome {
-            faults.push(format!("{key}: {error:#}"));
+            faults.push(format!("{key} ({}): {error:#}", config.origin(key)));
         }
     };
     note("auth_dir", PolicySource::of(config).read().map(drop));
@@ -355,48 +358,50 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
             .map(drop)
             .map_err(Into::into),
     );
-    note(
-        "upstream_ca_file",
-        mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock))
-            .map(drop)
-            .map_err(Into::into),
-    );
-    // A store that a daemon uses can be opened beside it; one that is not there is made in a folder that goes away.
-    let made = tempfile_folder();
-    let store = if folders.store().is_file() {
-        folders.store()
-    } else {
-        made.join("gatehouse.db")
-    };
-    note("data_dir", fs::create_dir_all(&made).map_err(Into::into));
-    note(
-        "data_dir",
-        store::open(&store::Settings { file: store })
-            .map(drop)
-            .map_err(chain),
-    );
-    if config.nginx == NginxMode::Managed {
-        let own = nginx::Settings {
-            folder: made.join("nginx"),
-            logs: made.clone(),
-            run: made.clone(),
-            ..nginx_settings(config, &folders)
-        };
-        let tested = match nginx::render(&own, &[]) {
-            Ok(text) => nginx::test(&own, &text).await,
-            Err(error) => Err(error),
-        };
-        note("nginx_dir", tested.map_err(Into::into));
+    let client = mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock));
+    note("upstream_ca_file", client.map(drop).map_err(Into::into));
+    match (Folders::of(&config.data_dir), temporary_folder()) {
+        (Err(error), _) => note("data_dir", Err(error.into())),
+        (_, Err(error)) => note("data_dir", Err(error)),
+        (Ok(folders), Ok(made)) => {
+            // A store that a daemon uses can be opened beside it; one that is not there is made where it goes away.
+            let file = Some(folders.store())
+                .filter(|file| file.is_file())
+                .unwrap_or_else(|| made.join("gatehouse.db"));
+            note(
+                "data_dir",
+                store::open(&store::Settings { file })
+                    .map(drop)
+                    .map_err(Into::into),
+            );
+            if config.nginx == NginxMode::Managed && config.nginx_program.is_some() {
+                note("nginx_dir", check_nginx(config, &folders, &made).await);
+            }
+            fs::remove_dir_all(&made).ok();
+        }
     }
-    fs::remove_dir_all(&made).ok();
     faults
 }
 
-fn chain(error: store::Error) -> anyhow::Error {
-    error.into()
+/// Render an empty register and ask `nginx -t` about it, in a folder of its own.
+async fn check_nginx(config: &Config, folders: &Folders, made: &Path) -> anyhow::Result<()> {
+    let own = nginx::Settings {
+        folder: made.join("nginx"),
+        logs: made.to_owned(),
+        run: made.to_owned(),
+        ..nginx_settings(config, folders)
+    };
+    nginx::test(&own, &nginx::render(&own, &[])?)
+        .await
+        .map_err(Into::into)
 }
 
-/// A folder of this process, for what a check must write.
-fn tempfile_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("gatehouse-check-{}", std::process::id()))
+/// A new folder for us alone, for what a check must write. Its name cannot be guessed and it must not be there.
+fn temporary_folder() -> anyhow::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("gatehouse-{}", random::id()?));
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("making the folder {}", folder.display()))?;
+    Ok(folder)
 }

@@ -28,7 +28,12 @@ fn facts(demo: Demo) -> (&'static str, &'static str) {
 pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> anyhow::Result<()> {
     for demo in Demo::ALL {
         let (port_fact, registered_fact) = facts(demo);
-        let listener = listener(parts, port_fact)
+        let kept = parts
+            .store
+            .fact(port_fact)
+            .await?
+            .and_then(|port| port.parse::<u16>().ok());
+        let listener = listener(kept)
             .await
             .with_context(|| format!("starting the demo {}", demo.name()))?;
         let port = listener.local_addr()?.port();
@@ -43,7 +48,7 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> anyhow::Result<()> {
                 );
             }
         });
-        register(parts, demo, port, registered_fact)
+        register(parts, demo, (kept, port), registered_fact)
             .await
             .with_context(|| format!("registering the demo {}", demo.name()))?;
     }
@@ -51,12 +56,7 @@ pub(super) async fn start(parts: &Parts, tasks: &Tasks) -> anyhow::Result<()> {
 }
 
 /// The port of the last run if it is free, any other if not.
-async fn listener(parts: &Parts, fact: &'static str) -> anyhow::Result<TcpListener> {
-    let kept = parts
-        .store
-        .fact(fact)
-        .await?
-        .and_then(|port| port.parse::<u16>().ok());
+async fn listener(kept: Option<u16>) -> anyhow::Result<TcpListener> {
     for port in kept.into_iter().chain([0]) {
         if let Ok(listener) = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             return Ok(listener);
@@ -65,8 +65,17 @@ async fn listener(parts: &Parts, fact: &'static str) -> anyhow::Result<TcpListen
     anyhow::bail!("no free port on 127.0.0.1")
 }
 
+fn address(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/mcp")
+}
+
 /// Register it the first time; afterwards only its port is kept true, and a demo that was removed stays removed.
-async fn register(parts: &Parts, demo: Demo, port: u16, fact: &'static str) -> anyhow::Result<()> {
+async fn register(
+    parts: &Parts,
+    demo: Demo,
+    (kept, port): (Option<u16>, u16),
+    fact: &'static str,
+) -> anyhow::Result<()> {
     let registry = &parts.state.registry;
     let operator = Permit::of_the_operator();
     let new = new_server(demo, port)?;
@@ -74,16 +83,9 @@ async fn register(parts: &Parts, demo: Demo, port: u16, fact: &'static str) -> a
         let Some(known) = parts.store.server(&new.path).await? else {
             return Ok(());
         };
-        let moved = known.profile.proxy_pass_url != new.profile.proxy_pass_url;
-        // Somebody may have pointed the record elsewhere; only an address that this demo had is brought up to date.
-        if moved
-            && known
-                .profile
-                .proxy_pass_url
-                .as_str()
-                .starts_with("http://127.0.0.1:")
-            && known.registered_by == operator.actor()
-        {
+        // Only an address that this demo had is brought up to date: somebody may have pointed the record elsewhere.
+        let had = kept.map(address);
+        if kept != Some(port) && had.as_deref() == Some(known.profile.proxy_pass_url.as_str()) {
             let profile = Profile {
                 proxy_pass_url: new.profile.proxy_pass_url,
                 ..known.profile
@@ -103,7 +105,7 @@ fn new_server(demo: Demo, port: u16) -> anyhow::Result<NewServer> {
     let fields = [
         ("server_name", demo.name().to_owned()),
         ("path", format!("/{}", demo.name())),
-        ("proxy_pass_url", format!("http://127.0.0.1:{port}/mcp")),
+        ("proxy_pass_url", address(port)),
         ("description", demo.description().to_owned()),
         ("tags", demo.tags().join(",")),
         ("num_tools", demo.num_tools().to_string()),

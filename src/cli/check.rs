@@ -4,13 +4,9 @@ use crate::app;
 use crate::config::Config;
 use crate::config::folders::Folders;
 
-pub(super) async fn run(config: &Config) -> Result<(), Vec<String>> {
-    let faults = app::check(config).await;
-    if faults.is_empty() {
-        super::print("everything is in order\n").map_err(|error| vec![error.to_string()])
-    } else {
-        Err(faults)
-    }
+/// What is wrong beyond the settings themselves.
+pub(super) async fn faults(config: &Config) -> Vec<String> {
+    app::check(config).await
 }
 
 pub(super) fn render(config: &Config) -> anyhow::Result<()> {

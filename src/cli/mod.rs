@@ -10,13 +10,16 @@ mod token;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ArgMatches;
 
-use crate::config::{self, Config, keys};
+use crate::config::{self, Config, NginxNeed, keys};
 
 /// The settings are wrong (`EX_CONFIG` of sysexits).
 const CONFIGURATION: u8 = 78;
+/// How long the end waits for what cannot be called back.
+const LAST_LOOKUPS: Duration = Duration::from_secs(1);
 
 /// Run what the command line says.
 pub fn run() -> ExitCode {
@@ -25,24 +28,35 @@ pub fn run() -> ExitCode {
     if name == "settings" {
         return finish(print(&keys::reference()));
     }
-    let config = match settings(matches) {
-        Ok(config) => config,
-        Err(faults) => return complain(&faults.iter().map(ToString::to_string).collect::<Vec<_>>()),
-    };
-    crate::telemetry::start(&config.log_level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return finish(Err(error.into())),
     };
+    let code = if name == "demo" {
+        runtime.block_on(async { finish(demo::run(matches).await) })
+    } else {
+        with_settings(&runtime, name, matches)
+    };
+    // A look-up that the system has not answered yet must not hold up the end.
+    runtime.shutdown_timeout(LAST_LOOKUPS);
+    code
+}
+
+fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMatches) -> ExitCode {
+    let (config, faults) = settings(name, matches);
+    let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    if name == "check" {
+        faults.extend(runtime.block_on(check::faults(&config)));
+    }
+    if !faults.is_empty() {
+        return complain(&faults);
+    }
+    crate::telemetry::start(&config.log_level);
     runtime.block_on(async {
         match (name, matches.subcommand()) {
             ("serve", _) => finish(serve::run(config, matches.get_flag("demo")).await),
-            ("check", _) => match check::run(&config).await {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(faults) => complain(&faults),
-            },
+            ("check", _) => finish(print("everything is in order\n")),
             ("render", _) => finish(check::render(&config)),
-            ("demo", _) => finish(demo::run(matches).await),
             ("token", Some(("create", matches))) => finish(token::create(&config, matches).await),
             ("admin", Some(("reset-password", _))) => finish(admin::reset_password(&config).await),
             _ => ExitCode::FAILURE,
@@ -51,7 +65,7 @@ pub fn run() -> ExitCode {
 }
 
 /// The settings that the flags of the innermost command, the environment and the file say.
-fn settings(matches: &ArgMatches) -> Result<Config, Vec<config::Fault>> {
+fn settings(name: &str, matches: &ArgMatches) -> (Config, Vec<config::Fault>) {
     let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
     let flags: Vec<(String, String)> = keys::KEYS
         .iter()
@@ -64,7 +78,12 @@ fn settings(matches: &ArgMatches) -> Result<Config, Vec<config::Fault>> {
         .try_get_one::<std::path::PathBuf>("config")
         .ok()
         .flatten();
-    config::load(&flags, file.map(std::path::PathBuf::as_path))
+    let need = if matches!(name, "serve" | "check" | "render") {
+        NginxNeed::Needed
+    } else {
+        NginxNeed::NotNeeded
+    };
+    config::load(&flags, file.map(std::path::PathBuf::as_path), need)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

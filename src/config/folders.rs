@@ -20,6 +20,8 @@ pub struct Folders {
     pub nginx: PathBuf,
     /// Logs of nginx.
     pub logs: PathBuf,
+    /// The folder outside the data folder that some of these lie in, if they do.
+    pub runtime: Option<PathBuf>,
 }
 
 impl Folders {
@@ -32,21 +34,18 @@ impl Folders {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "/-_.+@,:=~ ".contains(c));
         let short = text.len() + "/run".len() + LONGEST_NAME <= MOST_SOCKET_PATH;
+        let runtime = (!inert || !short).then(|| runtime_folder(&data));
         let home = if inert {
-            data.clone()
+            &data
         } else {
-            runtime_folder(&data)
-        };
-        let run = if inert && short {
-            data.join("run")
-        } else {
-            runtime_folder(&data).join("run")
+            runtime.as_ref().unwrap_or(&data)
         };
         Ok(Self {
-            run,
+            run: runtime.as_ref().unwrap_or(&data).join("run"),
             nginx: home.join("nginx"),
             logs: home.join("logs"),
-            data,
+            runtime: runtime.clone(),
+            data: data.clone(),
         })
     }
 

@@ -7,6 +7,7 @@ pub mod folders;
 pub mod keys;
 mod raw;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -80,36 +81,51 @@ pub struct Config {
     pub max_upstream_blocks: usize,
     pub worker_shutdown: Duration,
     pub log_level: String,
+    pub origins: BTreeMap<&'static str, String>,
 }
 
-/// Read the settings of this process.
-pub fn load(flags: &[(String, String)], file: Option<&Path>) -> Result<Config, Vec<Fault>> {
+impl Config {
+    /// Where a setting was written.
+    pub fn origin(&self, key: &str) -> &str {
+        self.origins.get(key).map_or("not set", String::as_str)
+    }
+}
+
+/// Read the settings of this process. What is faulty holds its default, so that a check can go on and find more.
+pub fn load(flags: &[(String, String)], file: Option<&Path>, nginx: NginxNeed) -> (Config, Vec<Fault>) {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the place that reads the environment"
     )]
-    load_from(flags, |name| std::env::var(name).ok(), file)
+    load_from(flags, |name| std::env::var(name).ok(), file, nginx)
+}
+
+/// Whether the command runs nginx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NginxNeed {
+    /// It does, unless the settings say `off`.
+    Needed,
+    /// It does not.
+    NotNeeded,
 }
 
 fn load_from(
     flags: &[(String, String)],
     environment: impl Fn(&str) -> Option<String>,
     file: Option<&Path>,
-) -> Result<Config, Vec<Fault>> {
+    need: NginxNeed,
+) -> (Config, Vec<Fault>) {
     let path = environment("PATH").unwrap_or_default();
     let (raw, faults) = Raw::gather(flags, environment, file);
-    let mut reader = Reader { raw, faults };
+    let mut reader = Reader { raw, faults, need };
     let config = reader.config(&path);
-    if reader.faults.is_empty() {
-        Ok(config)
-    } else {
-        Err(reader.faults)
-    }
+    (config, reader.faults)
 }
 
 struct Reader {
     raw: Raw,
     faults: Vec<Fault>,
+    need: NginxNeed,
 }
 
 impl Reader {
@@ -159,6 +175,7 @@ impl Reader {
                 .unwrap_or(500),
             worker_shutdown: self.seconds("worker_shutdown_seconds", 3600, 86_400),
             log_level: self.text("log_level").unwrap_or_else(|| "info".to_owned()),
+            origins: self.raw.origins(),
             listen,
         }
     }
@@ -265,7 +282,7 @@ impl Reader {
         let found = folders
             .map(|folder| folder.join("nginx"))
             .find(|file| file.is_file());
-        if found.is_none() && mode != Some(NginxMode::Off) {
+        if found.is_none() && mode != Some(NginxMode::Off) && self.need == NginxNeed::Needed {
             self.fault(
                 "nginx_program",
                 "nginx is neither in PATH nor in /usr/sbin; install the package nginx, or use `--nginx off`",
@@ -371,7 +388,8 @@ mod tests {
             _ => None,
         };
         let flags = [("admin_user".to_owned(), "flag".to_owned())];
-        let config = load_from(&flags, environment, Some(&file)).unwrap();
+        let (config, faults) = load_from(&flags, environment, Some(&file), NginxNeed::Needed);
+        assert!(faults.is_empty(), "{faults:?}");
         assert_eq!(
             (config.admin_user.as_str(), config.log_level.as_str()),
             ("flag", "warn")
@@ -385,7 +403,7 @@ mod tests {
             (NginxMode::Off, "http://127.0.0.1:1")
         );
         assert!(config.admin_password.is_none());
-        let config = load_from(&[], environment, Some(&file)).unwrap();
+        let (config, _) = load_from(&[], environment, Some(&file), NginxNeed::Needed);
         assert_eq!(config.admin_user, "variable");
     }
 
@@ -403,7 +421,7 @@ mod tests {
             ("nginx".to_owned(), "maybe".to_owned()),
             ("listen".to_owned(), "8080".to_owned()),
         ];
-        let faults = load_from(&flags, environment, Some(&file)).unwrap_err();
+        let (_, faults) = load_from(&flags, environment, Some(&file), NginxNeed::NotNeeded);
         let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
         for expected in [
             "colour (the file",

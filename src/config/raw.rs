@@ -86,6 +86,14 @@ impl Raw {
         }
     }
 
+    /// Where each setting was written.
+    pub(super) fn origins(&self) -> BTreeMap<&'static str, String> {
+        self.0
+            .iter()
+            .map(|(name, written)| (*name, written.origin.clone()))
+            .collect()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Written> {
         self.0.get(name)
     }

@@ -13,6 +13,7 @@ pub const PERMIT: &[(&str, &str)] = &[
     ("tls_name", "x-tls-name"),
     ("rest", "x-rest"),
     ("mount", "x-mount"),
+    ("base", "x-base"),
     ("pass_authorization", "x-pass-authorization"),
     ("who_user", "x-user"),
     ("who_username", "x-username"),
@@ -60,6 +61,7 @@ pub const CLEARED: &[&str] = &[
     "X-Tls-Name",
     "X-Rest",
     "X-Mount",
+    "X-Base",
     "X-Pass-Authorization",
     "X-Mcp-Method",
     "X-Mcp-Name",
@@ -118,6 +120,7 @@ pub const HIDDEN: &[&str] = &[
     "X-Tls-Name",
     "X-Rest",
     "X-Mount",
+    "X-Base",
     "X-Pass-Authorization",
     "X-User",
     "X-Username",
@@ -139,6 +142,7 @@ pub const HIDDEN: &[&str] = &[
 /// What a carried answer may bring along; everything else stays behind, because nginx obeys what the daemon says.
 pub const CARRIED_BACK: &[&str] = &[
     "content-type",
+    "content-encoding",
     "mcp-session-id",
     "mcp-protocol-version",
     "cache-control",

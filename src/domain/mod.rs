@@ -15,6 +15,7 @@ pub mod policy;
 pub mod route;
 pub mod secret;
 pub mod server;
+pub mod site;
 pub mod upstream;
 
 /// What a failure means, without a transport. Only `web::problem` knows statuses.

@@ -164,6 +164,11 @@ pub fn target(profile: &Profile, rest: &str, query: Option<&str>) -> String {
     }
 }
 
+/// The part of the upstream's paths that the mount stands for: its address without `/mcp` or `/sse`.
+pub fn base(profile: &Profile) -> &str {
+    split_transport(profile.proxy_pass_url.path()).0
+}
+
 /// A path without its trailing slash and transport segment, and which segment that was.
 fn split_transport(path: &str) -> (&str, Option<&'static str>) {
     let trimmed = path.trim_end_matches('/');

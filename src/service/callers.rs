@@ -16,6 +16,7 @@ use crate::domain::Kind;
 use crate::domain::access::Rights;
 use crate::domain::claims::Claims;
 use crate::domain::identity::{AuthMethod, Identity, Session};
+use crate::domain::site::Sender;
 use crate::store::{self, SessionKey, Store};
 use crate::token::{self, Issuer};
 
@@ -229,6 +230,20 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Err
                 .map_err(|_| Error::Bad("a credential header that is no text"))
         })
         .transpose()
+}
+
+/// What a browser says about where a request comes from.
+pub fn sender(headers: &HeaderMap) -> Sender<'_> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("\u{fffd}"))
+    };
+    Sender {
+        fetch_site: text("sec-fetch-site"),
+        origin: text("origin"),
+        host: text("host").unwrap_or_default(),
+    }
 }
 
 /// The token of `Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter, RFC 9110 section 11.1).

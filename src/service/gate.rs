@@ -13,12 +13,12 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::callers::{Caller, Callers, Error as CallerError};
+use super::callers::{Caller, Callers, Error as CallerError, sender};
 use crate::domain::access::{Act, Call, Rights, decide};
 use crate::domain::headers;
 use crate::domain::identity::Identity;
 use crate::domain::path::{ServerPath, is_reserved};
-use crate::domain::route::{Route, Table, Texts, rest_of, target};
+use crate::domain::route::{Route, Table, Texts, base, rest_of, target};
 use crate::mcp::Message;
 use crate::mcp::message::Shape;
 
@@ -121,21 +121,24 @@ pub struct Gate {
     rights: watch::Receiver<Arc<Rights>>,
     table: watch::Receiver<Arc<Table>>,
     texts: watch::Receiver<Arc<Texts>>,
+    public_url: Arc<str>,
 }
 
 impl Gate {
-    /// Over the present policy, table and texts.
+    /// Over the present policy, table and texts; `public_url` is how browsers call us.
     pub fn new(
         callers: Callers,
         rights: watch::Receiver<Arc<Rights>>,
         table: watch::Receiver<Arc<Table>>,
         texts: watch::Receiver<Arc<Texts>>,
+        public_url: &str,
     ) -> Self {
         Self {
             callers,
             rights,
             table,
             texts,
+            public_url: public_url.into(),
         }
     }
 
@@ -147,6 +150,9 @@ impl Gate {
             .identify(question.headers)
             .await
             .map_err(unknown_caller)?;
+        if caller.by_cookie && !sender(question.headers).is_this_site(&self.public_url) {
+            return Err(refuse(Reason::Denied, "the call was sent by another site"));
+        }
         let table = Arc::clone(&self.table.borrow());
         let route = table.find(question.asked).ok_or_else(no_server)?;
         let mount = &route.server.path;
@@ -213,6 +219,18 @@ impl Gate {
         path: &str,
     ) -> Result<Validated, Refusal> {
         let caller = self.callers.identify(headers).await.map_err(unknown_caller)?;
+        // Nobody has normalised this path for us, so it must be written in the one way that needs no normalising.
+        let is_dots = |segment: &str| segment == "." || segment == "..";
+        if !path.starts_with('/')
+            || path.contains("//")
+            || path.contains(['%', '\\', '#', ';'])
+            || path.split('/').any(is_dots)
+        {
+            return Err(refuse(
+                Reason::Ambiguous,
+                "the address is written in an ambiguous way",
+            ));
+        }
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         if first.is_empty() || is_reserved(first) {
             return Ok(Validated {
@@ -436,6 +454,7 @@ fn direct_headers(
     permit.push(("x-tls-name", origin.host.clone()));
     permit.push(("x-rest", target));
     permit.push(("x-mount", route.server.path.as_str().to_owned()));
+    permit.push(("x-base", base(&route.server.profile).to_owned()));
     if modern {
         for (from, to) in [("mcp-method", "x-mcp-method"), ("mcp-name", "x-mcp-name")] {
             let value = question.headers.get(from).and_then(|value| value.to_str().ok());

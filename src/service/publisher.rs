@@ -46,6 +46,8 @@ pub struct Status {
     pub fault: Option<String>,
     /// Blocks that nginx refused, by origin, and why. Their servers are carried.
     pub refused: BTreeMap<String, String>,
+    /// Workers of earlier texts that still finished their streams when this was written.
+    pub draining: usize,
 }
 
 /// What the publisher follows, and what it tells.
@@ -172,6 +174,7 @@ impl Publisher {
             blocks,
             fault,
             refused,
+            draining: self.nginx.draining(),
         });
         outcome.unwrap_or(false)
     }

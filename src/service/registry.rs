@@ -128,7 +128,14 @@ impl Registry {
         trusted: Option<bool>,
     ) -> Result<Revision, Error> {
         self.check_address(&profile).await?;
-        let trusted = trust(permit, trusted)?;
+        let mut trusted = trust(permit, trusted)?;
+        let before = self.store.server(path).await?.ok_or(Error::Unknown)?;
+        // Trust was given to a host. Who may not give it may not take it along to another one either.
+        if before.profile.proxy_pass_url.origin() != profile.proxy_pass_url.origin()
+            && !permit.is_administrator()
+        {
+            trusted = Some(false);
+        }
         let event = self.event(permit, Deed::ServerChanged, path);
         self.store
             .update_server(path, profile, trusted, event)

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::gate::Order;
 use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, PERMIT};
+use crate::domain::route::base;
 use crate::mcp::{Client, exchange};
 
 pub use crate::mcp::Error;
@@ -76,9 +77,8 @@ impl Relay {
                 headers.append(name.clone(), value.clone());
             }
         }
-        let mount = order.route.server.path.as_str();
         let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-        if let Some(kept) = location.and_then(|value| kept_location(value, &origin.to_string(), mount)) {
+        if let Some(kept) = location.and_then(|value| kept_location(value, order)) {
             headers.insert(LOCATION, kept);
         }
         Ok(Carried {
@@ -189,8 +189,13 @@ fn is_of_the_hop(name: &str) -> bool {
 }
 
 /// A redirect stays only with the same upstream, and then under the mount.
-fn kept_location(value: &str, origin: &str, mount: &str) -> Option<HeaderValue> {
-    let rest = value.strip_prefix(origin).unwrap_or(value);
+fn kept_location(value: &str, order: &Order) -> Option<HeaderValue> {
+    let server = &order.route.server;
+    let origin = server.profile.proxy_pass_url.origin().to_string();
+    let rest = value
+        .strip_prefix(&origin)
+        .unwrap_or(value)
+        .strip_prefix(base(&server.profile))?;
     let inside = rest.starts_with('/') && !rest.starts_with("//") && !rest.starts_with("/\\");
-    inside.then(|| HeaderValue::from_str(&format!("{mount}{rest}")).ok())?
+    inside.then(|| HeaderValue::from_str(&format!("{}{rest}", server.path)).ok())?
 }

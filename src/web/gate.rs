@@ -71,14 +71,15 @@ pub(super) async fn validate(State(gate): State<Gate>, headers: HeaderMap) -> Re
     let method: Method = header("x-original-method")
         .and_then(|method| method.parse().ok())
         .unwrap_or(Method::POST);
-    // `scheme://host/path?query` or the path alone.
+    // `scheme://host/path?query`, or the path alone. The query goes first: it may hold anything.
     let address = header("x-original-url")
         .or_else(|| header("x-original-uri"))
         .unwrap_or("/");
-    let path = address.split_once("://").map_or(address, |(_, rest)| {
-        rest.find('/').map_or("/", |at| rest.split_at(at).1)
-    });
-    let path = path.split(['?', '#']).next().unwrap_or("/");
+    let address = address.split('?').next().unwrap_or_default();
+    let path = match address.split_once("://") {
+        Some((_, rest)) if !address.starts_with('/') => rest.find('/').map_or("/", |at| rest.split_at(at).1),
+        _ => address,
+    };
     match gate.validate(&headers, &method, path).await {
         Err(refusal) => for_auth_request(&refusal),
         Ok(valid) => {

@@ -38,6 +38,8 @@ pub const HEALTH: &str = "/health";
 pub const HEALTHZ: &str = "/healthz";
 /// Whether it serves.
 pub const READYZ: &str = "/readyz";
+/// What nginx runs.
+pub const API_NGINX: &str = "/api/operations/nginx";
 /// Our public keys.
 pub const JWKS: &str = "/.well-known/jwks.json";
 
@@ -68,6 +70,7 @@ pub const ALL: &[&str] = &[
     HEALTHZ,
     READYZ,
     JWKS,
+    API_NGINX,
 ];
 
 /// The sign-in page that comes back to `next`.

@@ -64,6 +64,7 @@ pub fn registry(state: AppState) -> Router {
         .route(links::HEALTHZ, get(ops::healthz))
         .route(links::READYZ, get(ops::readyz))
         .route(links::JWKS, get(ops::jwks))
+        .route(links::API_NGINX, get(ops::nginx))
         .fallback(problem::no_such_page)
         .method_not_allowed_fallback(problem::wrong_method);
     layers::around(routes, &state).with_state(state)
@@ -72,7 +73,7 @@ pub fn registry(state: AppState) -> Router {
 /// What nginx asks.
 pub fn gate(state: AppState) -> Router {
     Router::new()
-        .route("/_gate/check", get(gate::check))
+        .route("/_gate/check", any(gate::check))
         .fallback(any(body_gate::door))
         .with_state(state)
 }

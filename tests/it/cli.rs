@@ -60,9 +60,21 @@ fn check_looks_at_templates_scopes_and_store_too() {
         "this is no database, but it is long enough to be read as one",
     )
     .unwrap();
+    // A fault of the settings does not hide the others.
+    let good = good.with(&["--max-body-bytes", "1"]);
     let output = check(&good);
+    assert!(
+        words(&output).contains("max_body_bytes (the flag"),
+        "{}",
+        words(&output)
+    );
     assert_eq!(output.status.code(), Some(78));
-    for key in ["nginx_dir: ", "templates_dir: ", "auth_dir: ", "data_dir: "] {
+    for key in [
+        "nginx_dir (the flag",
+        "templates_dir (the flag",
+        "auth_dir (the flag",
+        "data_dir (the flag",
+    ] {
         assert!(words(&output).contains(key), "{key}: {}", words(&output));
     }
 }

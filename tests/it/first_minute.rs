@@ -162,6 +162,8 @@ async fn without_nginx_the_daemon_serves_pages_and_api_and_believes_no_identity_
 async fn an_example_server_also_runs_alone() {
     let port = crate::harness::free_port();
     let mut command = program();
+    // It needs no nginx and none of the gateway's settings.
+    command.env("PATH", "").env("GATEHOUSE_LISTEN", "nonsense");
     command.args([
         "demo",
         "realserverfaketools",

@@ -144,6 +144,16 @@ async fn scopes_saved_while_running_count_at_once_and_broken_ones_do_not() {
     })
     .await;
     assert_eq!(ada.mcp("/a", &tool_call("one")).await.status, 403);
+    std::fs::remove_file(&file).unwrap();
+    until("the shipped scopes count", || async {
+        ada.mcp("/a", &tool_call("two")).await.status == 403
+    })
+    .await;
+    std::fs::write(&file, rule("two")).unwrap();
+    until("the file counts again", || async {
+        ada.mcp("/a", &tool_call("two")).await.status == 200
+    })
+    .await;
     std::fs::write(&file, "s: [{server: a, methds: [x]}]").unwrap();
     until("the fault is told", || async { gateway.log().contains("methds") }).await;
     assert_eq!(ada.mcp("/a", &tool_call("two")).await.status, 200);

@@ -291,6 +291,38 @@ async fn rights_decide_about_every_registry_call_and_lists_show_only_what_one_ma
     );
     assert_eq!(gateway.anonymous().get("/api/servers").await.status, 401);
 
+    // Trust was given to a host: it does not go along to another one that somebody else names.
+    let trusted = |answer: Value| answer["trusted"].clone();
+    assert_eq!(trusted(admin.get("/api/server_details/c").await.value()), true);
+    assert_eq!(
+        dev.form("/edit/c", "name=Mine&proxy_pass_url=http://127.0.0.1:9/elsewhere")
+            .await
+            .status,
+        403,
+        "renamed above"
+    );
+    assert_eq!(
+        admin
+            .form("/edit/c", "name=Mine&proxy_pass_url=http://127.0.0.1:9/")
+            .await
+            .status,
+        303
+    );
+    assert_eq!(
+        dev.form("/edit/c", "name=Mine&proxy_pass_url=http://127.0.0.1:9/elsewhere")
+            .await
+            .status,
+        303
+    );
+    assert_eq!(trusted(admin.get("/api/server_details/c").await.value()), true);
+    assert_eq!(
+        dev.form("/edit/c", "name=Mine&proxy_pass_url=http://127.0.0.2:9/")
+            .await
+            .status,
+        303
+    );
+    assert_eq!(trusted(admin.get("/api/server_details/c").await.value()), false);
+
     // Only administrators say who is trusted; what others register is not.
     let body = json!({"server_name": "D", "path": "/d", "proxy_pass_url": "http://127.0.0.1:9/"});
     assert_eq!(

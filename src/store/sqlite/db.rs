@@ -74,12 +74,24 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     {
+        self.write_then(work, |_| ()).await
+    }
+
+    /// The same, and tell somebody after the commit. This happens even when the caller has gone away meanwhile and
+    /// nobody waits for the answer any more: a committed change must never stay unheard.
+    pub(super) async fn write_then<T, F, A>(&self, work: F, after: A) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
+        A: FnOnce(&T) + Send + 'static,
+    {
         let writer = Arc::clone(&self.writer);
         blocking(move || {
             let mut connection = writer.lock().unwrap_or_else(PoisonError::into_inner);
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
             tx.commit()?;
+            after(&value);
             Ok(value)
         })
         .await

@@ -32,23 +32,24 @@ impl Sqlite {
         Ok(Self { db, revisions })
     }
 
-    fn announce(&self, revision: Revision) {
-        self.revisions.send_if_modified(|newest| {
-            let newer = revision > *newest;
-            *newest = revision.max(*newest);
-            newer
-        });
-    }
-
-    async fn change<F>(&self, work: F) -> Result<Option<Revision>, Error>
+    /// Make a change of the register, and announce its revision.
+    async fn change<T, F>(&self, work: F, revision_of: fn(&T) -> Option<Revision>) -> Result<T, Error>
     where
-        F: FnOnce(&Transaction<'_>) -> Result<Option<Revision>, Error> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     {
-        let revision = self.db.write(work).await?;
-        if let Some(revision) = revision {
-            self.announce(revision);
-        }
-        Ok(revision)
+        let revisions = self.revisions.clone();
+        let announce = move |changed: &T| {
+            let Some(revision) = revision_of(changed) else {
+                return;
+            };
+            revisions.send_if_modified(|newest| {
+                let newer = revision > *newest;
+                *newest = revision.max(*newest);
+                newer
+            });
+        };
+        self.db.write_then(work, announce).await
     }
 }
 
@@ -81,12 +82,11 @@ impl Store for Sqlite {
     }
 
     async fn insert_server(&self, server: Server, event: Event) -> Result<Revision, Error> {
-        let revision = self
-            .db
-            .write(move |tx| servers::insert(tx, &server, &event))
-            .await?;
-        self.announce(revision);
-        Ok(revision)
+        self.change(
+            move |tx| servers::insert(tx, &server, &event),
+            |revision| Some(*revision),
+        )
+        .await
     }
 
     async fn update_server(
@@ -97,8 +97,11 @@ impl Store for Sqlite {
         event: Event,
     ) -> Result<Option<Revision>, Error> {
         let path = path.clone();
-        self.change(move |tx| servers::update(tx, &path, &profile, trusted, &event))
-            .await
+        self.change(
+            move |tx| servers::update(tx, &path, &profile, trusted, &event),
+            |revision| *revision,
+        )
+        .await
     }
 
     async fn switch_server(
@@ -108,13 +111,17 @@ impl Store for Sqlite {
         event: Event,
     ) -> Result<Option<Revision>, Error> {
         let path = path.clone();
-        self.change(move |tx| servers::switch(tx, &path, enabled, &event))
-            .await
+        self.change(
+            move |tx| servers::switch(tx, &path, enabled, &event),
+            |revision| *revision,
+        )
+        .await
     }
 
     async fn remove_server(&self, path: &ServerPath, event: Event) -> Result<Option<Revision>, Error> {
         let path = path.clone();
-        self.change(move |tx| servers::remove(tx, &path, &event)).await
+        self.change(move |tx| servers::remove(tx, &path, &event), |revision| *revision)
+            .await
     }
 
     fn revisions(&self) -> watch::Receiver<Revision> {

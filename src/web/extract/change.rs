@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::Kind;
 use crate::domain::draft::Draft;
-use crate::service::callers::{Caller, Callers, session_cookie};
+use crate::service::callers::{self, Caller, Callers, session_cookie};
 use crate::web::problem::Problem;
 use crate::web::state::Site;
 
@@ -58,32 +58,13 @@ where
 
 /// Refuse what a browser says comes from elsewhere. When it says nothing (curl with a cookie jar), it passes.
 pub(crate) fn same_site(headers: &HeaderMap, site: &Site) -> Result<(), Problem> {
-    let text = |name| {
-        headers
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("\u{fffd}"))
-    };
-    let elsewhere = || {
-        Err(Problem::new(
-            Kind::Forbidden,
-            "the change was sent by another site",
-        ))
-    };
-    if text("sec-fetch-site").is_some_and(|from| from != "same-origin" && from != "none") {
-        return elsewhere();
-    }
-    let Some(origin) = text("origin") else {
+    if callers::sender(headers).is_this_site(&site.public_url) {
         return Ok(());
-    };
-    let host = text("host").unwrap_or_default();
-    let of_this_host = origin
-        .split_once("://")
-        .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-    if of_this_host || origin == site.public_url {
-        Ok(())
-    } else {
-        elsewhere()
     }
+    Err(Problem::new(
+        Kind::Forbidden,
+        "the change was sent by another site",
+    ))
 }
 
 /// The token of this session's forms: a hash of the session id, which pages of other sites cannot read.

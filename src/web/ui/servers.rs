@@ -32,6 +32,12 @@ pub(in crate::web) async fn page(
         };
         decide(who, &call, &rights).is_ok()
     };
+    // What nginx says may name addresses.
+    let refused = if rights.is_administrator(who) {
+        state.nginx.borrow().refused.clone()
+    } else {
+        std::collections::BTreeMap::default()
+    };
     let mut rows = Vec::with_capacity(servers.len());
     for server in &servers {
         let standing = if server.enabled {
@@ -48,7 +54,12 @@ pub(in crate::web) async fn page(
             enabled: server.enabled,
             trusted: server.trusted,
             state: standing.word().to_owned(),
-            reason: standing.reason().map(str::to_owned),
+            reason: standing.reason().map(str::to_owned).or_else(|| {
+                let why = refused.get(&server.profile.proxy_pass_url.origin().to_string())?;
+                Some(format!(
+                    "carried by the gateway, because nginx refused its block: {why}"
+                ))
+            }),
             may_toggle: may(Action::Toggle, server),
             may_edit: may(Action::Modify, server),
         });

@@ -102,6 +102,7 @@ pub struct Gateway {
     pub greeting: String,
     pub base: String,
     child: Option<Child>,
+    operations: std::cell::OnceCell<Actor>,
 }
 
 impl Gateway {
@@ -146,6 +147,7 @@ impl Gateway {
             greeting,
             base,
             child: Some(child),
+            operations: std::cell::OnceCell::new(),
         }
     }
 
@@ -238,13 +240,10 @@ impl Gateway {
 
     /// What nginx runs.
     pub async fn nginx(&self) -> serde_json::Value {
-        self.anonymous()
-            .get("/readyz")
-            .await
-            .value()
-            .get("nginx")
-            .unwrap()
-            .clone()
+        let admin = self
+            .operations
+            .get_or_init(|| self.with_scopes("operations", &["mcp-registry-admin"]));
+        admin.get("/api/operations/nginx").await.value()
     }
 
     /// Wait until nginx runs a text with so many upstream blocks.
