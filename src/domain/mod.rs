@@ -57,3 +57,15 @@ impl FieldFault {
         }
     }
 }
+
+/// The words of an error and of everything behind it; template engines name file and line in the outermost.
+pub fn all_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}

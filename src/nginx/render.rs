@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
 use super::{Error, Settings};
-use crate::domain::headers;
+use crate::domain::{all_words, headers};
 
 static DEFAULTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/nginx");
 
@@ -72,7 +72,7 @@ impl Renderer {
         }
         let mut tera = Tera::new();
         tera.add_raw_templates(sources)
-            .map_err(|error| Error::Template(chain(&error)))?;
+            .map_err(|error| Error::Template(all_words(&error)))?;
         Ok(Self(tera))
     }
 
@@ -116,11 +116,12 @@ impl Renderer {
             })).collect::<Vec<_>>(),
             "hash": HASH_PLACE,
         });
-        let context = Context::from_serialize(&context).map_err(|error| Error::Template(chain(&error)))?;
+        let context =
+            Context::from_serialize(&context).map_err(|error| Error::Template(all_words(&error)))?;
         let body = self
             .0
             .render("nginx.conf.tera", &context)
-            .map_err(|error| Error::Template(chain(&error)))?;
+            .map_err(|error| Error::Template(all_words(&error)))?;
         let hash = hex::encode(Sha256::digest(body.as_bytes()));
         Ok(Text {
             body: body.replace(HASH_PLACE, &hash),
@@ -139,16 +140,4 @@ fn printable(path: &Path) -> Result<String, Error> {
     Err(Error::Template(format!(
         "the path `{text}` holds characters that may not stand in nginx.conf"
     )))
-}
-
-/// The words of an error and of everything behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }

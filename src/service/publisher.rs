@@ -204,15 +204,17 @@ impl Publisher {
             .collect()
     }
 
+    fn render(&self, blocks: &[(Origin, Block)]) -> Result<Text, nginx::Error> {
+        let block = |block: &Block| nginx::Block {
+            name: block.name.to_string(),
+            addresses: block.addresses.clone(),
+        };
+        let blocks: Vec<nginx::Block> = blocks.iter().map(|(_, wished)| block(wished)).collect();
+        self.nginx.render(&blocks)
+    }
+
     async fn bring_live(&mut self, blocks: &[(Origin, Block)]) -> Result<bool, nginx::Error> {
-        let rendered: Vec<nginx::Block> = blocks
-            .iter()
-            .map(|(_, block)| nginx::Block {
-                name: block.name.to_string(),
-                addresses: block.addresses.clone(),
-            })
-            .collect();
-        let text = self.nginx.render(&rendered)?;
+        let text = self.render(blocks)?;
         if self.live.as_ref().is_some_and(|(live, _)| live.hash == text.hash) {
             return Ok(false);
         }
@@ -249,20 +251,7 @@ impl Publisher {
         let nginx::Error::Refused { words, line } = error else {
             return false;
         };
-        let named = line.and_then(|line| {
-            let rendered: Vec<nginx::Block> = blocks
-                .iter()
-                .map(|(_, block)| nginx::Block {
-                    name: block.name.to_string(),
-                    addresses: block.addresses.clone(),
-                })
-                .collect();
-            self.nginx
-                .render(&rendered)
-                .ok()?
-                .block_at(line)
-                .map(str::to_owned)
-        });
+        let named = line.and_then(|line| self.render(blocks).ok()?.block_at(line).map(str::to_owned));
         let is_new = |block: &Block| {
             self.live
                 .as_ref()

@@ -17,7 +17,7 @@ use tera::{Context, Tera};
 
 use self::pages::Page;
 use super::problem::Problem;
-use crate::domain::Kind;
+use crate::domain::{Kind, all_words};
 
 static DEFAULTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -106,7 +106,7 @@ fn load(folder: Option<&Path>) -> Result<Tera, Error> {
     let mut tera = Tera::new();
     tera.autoescape_on(vec![".html"]);
     tera.add_raw_templates(sources)
-        .map_err(|error| Error(chain(&error)))?;
+        .map_err(|error| Error(all_words(&error)))?;
     pages::check(&tera)?;
     Ok(tera)
 }
@@ -120,21 +120,9 @@ fn folder_of(dir: &str) -> Option<&'static Dir<'static>> {
 }
 
 fn render<P: Page>(tera: &Tera, page: &P) -> Result<String, Error> {
-    let context = Context::from_serialize(page).map_err(|error| Error(chain(&error)))?;
+    let context = Context::from_serialize(page).map_err(|error| Error(all_words(&error)))?;
     tera.render(P::NAME, &context)
-        .map_err(|error| Error(chain(&error)))
-}
-
-/// The words of an error and of everything behind it: Tera names file and line in the outermost.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
+        .map_err(|error| Error(all_words(&error)))
 }
 
 #[cfg(test)]
