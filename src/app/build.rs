@@ -191,6 +191,7 @@ impl Parts {
         let issuer = Issuer::open(
             &token::Settings {
                 folder: folders.keys(),
+                legacy_secret: config.secret_key.clone(),
             },
             Arc::clone(&clock),
         )?;
@@ -224,7 +225,13 @@ impl Parts {
             ),
             relay: Relay::new(client, public_scheme(config)),
             login: Login::new(Arc::clone(&store), passwords, Arc::clone(&clock)),
-            tokens: Tokens::new(issuer, rights_now.clone(), clock),
+            tokens: Tokens::new(
+                issuer,
+                Arc::clone(&store),
+                rights_now.clone(),
+                clock,
+                config.max_tokens_per_hour,
+            ),
             rights: rights_now,
             nginx: status_now,
             site: Site {

@@ -88,6 +88,8 @@ async fn start(
 ) -> anyhow::Result<()> {
     let stop = tasks.stop();
     let state = &parts.state;
+    // Before the first door opens.
+    state.tokens.remember_revoked().await?;
     tasks.spawn("routes", &stop, parts.state.routes.clone().run(stop.clone()));
     let socket = |path: std::path::PathBuf| {
         listen::unix(&path).with_context(|| format!("listening on {}", path.display()))

@@ -13,7 +13,7 @@ use crate::config::folders::Folders;
 use crate::domain::access::{Permit, Rights};
 use crate::domain::secret::Secret;
 use crate::service::login::Login;
-use crate::service::tokens::{Tokens, Wish};
+use crate::service::tokens::Tokens;
 use crate::token::{Issuer, password, random};
 use crate::{store, token};
 
@@ -43,14 +43,19 @@ impl Offline {
         let issuer = Issuer::open(
             &token::Settings {
                 folder: folders.keys(),
+                legacy_secret: config.secret_key.clone(),
             },
             Arc::clone(&clock),
         )?;
-        let login = Login::new(store, password::Passwords::new(1)?, Arc::clone(&clock));
+        let login = Login::new(
+            Arc::clone(&store),
+            password::Passwords::new(1)?,
+            Arc::clone(&clock),
+        );
         Ok(Self {
             _lock: lock,
             login,
-            tokens: Tokens::new(issuer, rights, clock),
+            tokens: Tokens::new(issuer, store, rights, clock, config.max_tokens_per_hour),
         })
     }
 
@@ -63,12 +68,9 @@ impl Offline {
             .await?)
     }
 
-    /// Sign a token for anybody.
-    pub fn token(&self, user: &str, groups: Vec<String>, wish: Wish) -> anyhow::Result<Secret<String>> {
-        Ok(self
-            .tokens
-            .vend_for(&Permit::of_the_operator(), user, groups, wish)?
-            .token)
+    /// The tokens of this data folder.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 }
 

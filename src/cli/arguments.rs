@@ -44,29 +44,17 @@ pub(super) fn command() -> Command {
             Command::new("token")
                 .about("Tokens")
                 .subcommand_required(true)
+                .subcommand(create_token())
+                .subcommand(with_settings(
+                    Command::new("list").about("List every vended token, one a line"),
+                ))
                 .subcommand(
-                    with_settings(Command::new("create").about("Sign a token and print it alone"))
-                        .arg(
-                            Arg::new("user")
-                                .long("user")
-                                .value_name("NAME")
-                                .required(true)
-                                .help("Whose it is"),
-                        )
-                        .arg(list(
-                            "groups",
-                            "Groups; without --scopes the token holds their scopes",
-                        ))
-                        .arg(list("scopes", "Scopes, instead of those of the groups"))
-                        .arg(
-                            Arg::new("hours")
-                                .long("expires-in-hours")
-                                .value_name("N")
-                                .default_value("8")
-                                .value_parser(value_parser!(i64).range(1..=24))
-                                .help("How long it lives, 1 to 24"),
-                        ),
-                ),
+                    with_settings(Command::new("revoke").about("End a token and its refreshes, at once"))
+                        .arg(Arg::new("id").required(true).value_name("ID")),
+                )
+                .subcommand(with_settings(
+                    Command::new("rotate-keys").about("Sign with a new key; live tokens stay good"),
+                )),
         )
         .subcommand(
             Command::new("admin")
@@ -77,6 +65,36 @@ pub(super) fn command() -> Command {
                 )),
         )
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
+}
+
+fn create_token() -> Command {
+    with_settings(Command::new("create").about("Sign a token and print it alone"))
+        .arg(
+            Arg::new("user")
+                .long("user")
+                .value_name("NAME")
+                .required(true)
+                .help("Whose it is"),
+        )
+        .arg(list(
+            "groups",
+            "Groups; without --scopes the token holds their scopes",
+        ))
+        .arg(list("scopes", "Scopes, instead of those of the groups"))
+        .arg(
+            Arg::new("description")
+                .long("description")
+                .value_name("TEXT")
+                .help("What it is for"),
+        )
+        .arg(
+            Arg::new("hours")
+                .long("expires-in-hours")
+                .value_name("N")
+                .default_value("8")
+                .value_parser(value_parser!(i64).range(1..=24))
+                .help("How long it lives, 1 to 24"),
+        )
 }
 
 fn list(name: &'static str, help: &'static str) -> Arg {
@@ -96,7 +114,10 @@ fn with_settings(command: Command) -> Command {
         .value_parser(value_parser!(std::path::PathBuf))
         .help("A TOML file of settings; flags and variables win over it");
     // A password on the command line is seen by everybody on the machine.
-    let flags = KEYS.iter().filter(|key| key.name != "admin_password").map(flag);
+    let flags = KEYS
+        .iter()
+        .filter(|key| !matches!(key.name, "admin_password" | "secret_key"))
+        .map(flag);
     command.args_override_self(true).arg(config).args(flags)
 }
 

@@ -58,6 +58,9 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("check", _) => finish(print("everything is in order\n")),
             ("render", _) => finish(check::render(&config)),
             ("token", Some(("create", matches))) => finish(token::create(&config, matches).await),
+            ("token", Some(("list", _))) => finish(token::list(&config).await),
+            ("token", Some(("revoke", matches))) => finish(token::revoke(&config, matches).await),
+            ("token", Some(("rotate-keys", _))) => finish(token::rotate_keys(&config).await),
             ("admin", Some(("reset-password", _))) => finish(admin::reset_password(&config).await),
             _ => ExitCode::FAILURE,
         }

@@ -118,6 +118,18 @@ pub const KEYS: &[Key] = &[
         "Who holds this scope is an administrator.",
     ),
     key(
+        "secret_key",
+        "SECRET_KEY",
+        "none",
+        "The secret of HS256 tokens that an earlier system signed; without it they are refused.",
+    ),
+    key(
+        "max_tokens_per_hour",
+        "MAX_TOKENS_PER_USER_PER_HOUR",
+        "100",
+        "How many tokens one person may make in an hour.",
+    ),
+    key(
         "session_cookie_secure",
         "SESSION_COOKIE_SECURE",
         "whether registry_url is https",

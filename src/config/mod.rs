@@ -70,6 +70,8 @@ pub struct Config {
     pub admin_user: String,
     pub admin_password: Option<Secret<String>>,
     pub admin_scope: String,
+    pub secret_key: Option<Secret<String>>,
+    pub max_tokens_per_hour: u32,
     pub session_cookie_secure: bool,
     pub allow_private_upstreams: bool,
     pub upstream_ca_file: Option<PathBuf>,
@@ -156,6 +158,11 @@ impl Reader {
             admin_user: self.name("admin_user", "admin"),
             admin_password: self.password(),
             admin_scope: self.name("admin_scope", "mcp-registry-admin"),
+            secret_key: self.secret_key(),
+            max_tokens_per_hour: self
+                .number("max_tokens_per_hour", 1, 100_000)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(100),
             session_cookie_secure: self
                 .flag("session_cookie_secure")
                 .unwrap_or(registry_url.starts_with("https://")),
@@ -309,6 +316,15 @@ impl Reader {
                 None
             }
         }
+    }
+
+    fn secret_key(&mut self) -> Option<Secret<String>> {
+        let secret = Secret::new(self.text("secret_key")?);
+        // HS256 with a short secret can be guessed offline (RFC 7518 section 3.2).
+        if secret.expose().len() < 32 {
+            self.fault("secret_key", "it must have at least 32 characters");
+        }
+        Some(secret)
     }
 
     fn folder(&mut self, key: &str) -> Option<PathBuf> {

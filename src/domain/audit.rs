@@ -20,6 +20,8 @@ pub enum Deed {
     ServerRemoved,
     /// A local account got a new password.
     PasswordReset,
+    /// A token was revoked, with its refreshes.
+    TokenRevoked,
 }
 
 impl Deed {
@@ -32,6 +34,7 @@ impl Deed {
             Self::ServerDisabled => "server_disabled",
             Self::ServerRemoved => "server_removed",
             Self::PasswordReset => "password_reset",
+            Self::TokenRevoked => "token_revoked",
         }
     }
 }

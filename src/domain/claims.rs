@@ -19,23 +19,30 @@ pub struct Claims {
     /// Whose it is.
     pub sub: String,
     /// The same name, where clients look for it.
+    #[serde(default)]
     pub preferred_username: String,
     /// Groups at the time of signing.
     #[serde(default)]
     pub groups: Vec<String>,
     /// Scopes, separated by spaces.
+    #[serde(default)]
     pub scope: String,
     /// Always `access`.
     pub token_use: String,
     /// How the person who asked for it had signed in.
+    #[serde(default)]
     pub auth_method: String,
     /// The client: `user-generated` for vended tokens.
+    #[serde(default)]
     pub client_id: String,
     /// The token's own id (RFC 7519 section 4.1.7).
+    #[serde(default)]
     pub jti: String,
     /// Signed at, seconds since 1970.
+    #[serde(default)]
     pub iat: i64,
     /// Not before, seconds since 1970.
+    #[serde(default)]
     pub nbf: i64,
     /// Ends at, seconds since 1970.
     pub exp: i64,
@@ -55,6 +62,11 @@ impl Lifetime {
             Ok(hours @ 1..=24) => Ok(Self(hours)),
             _ => Err("expires_in_hours must be an integer between 1 and 24"),
         }
+    }
+
+    /// In hours.
+    pub fn hours(self) -> u8 {
+        self.0
     }
 
     /// As a length of time.

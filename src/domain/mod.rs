@@ -16,6 +16,7 @@ pub mod route;
 pub mod secret;
 pub mod server;
 pub mod site;
+pub mod token;
 pub mod upstream;
 
 /// What a failure means, without a transport. Only `web::problem` knows statuses.

@@ -17,7 +17,7 @@ use crate::domain::access::Rights;
 use crate::domain::claims::Claims;
 use crate::domain::identity::{AuthMethod, Identity, Session};
 use crate::domain::site::Sender;
-use crate::store::{self, SessionKey, Store};
+use crate::store::{self, SecretKey, Store};
 use crate::token::{self, Issuer};
 
 /// The cookie of a browser session.
@@ -69,7 +69,7 @@ pub struct Callers {
     store: Arc<dyn Store>,
     rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
-    remembered: Arc<Mutex<HashMap<SessionKey, (Timestamp, Session)>>>,
+    remembered: Arc<Mutex<HashMap<SecretKey, (Timestamp, Session)>>>,
 }
 
 impl Callers {
@@ -144,7 +144,7 @@ impl Callers {
     fn token(&self, token: &str) -> Result<Arc<Identity>, token::Error> {
         self.issuer
             .verify(token)
-            .map(|claims| Arc::new(identity_of(claims)))
+            .map(|claims| Arc::new(identity_of(&claims)))
     }
 
     /// The person of the session cookie. A cookie that leads nowhere is bad, not absent.
@@ -152,7 +152,7 @@ impl Callers {
         let Some(id) = session_cookie(headers)? else {
             return Ok(None);
         };
-        let key = store::session_key(id);
+        let key = store::secret_key(id);
         let now = self.clock.now();
         let session = match self.remembered_session(&key, now) {
             Some(session) => session,
@@ -169,13 +169,13 @@ impl Callers {
         })))
     }
 
-    fn remembered_session(&self, key: &SessionKey, now: Timestamp) -> Option<Session> {
+    fn remembered_session(&self, key: &SecretKey, now: Timestamp) -> Option<Session> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let (when, session) = remembered.get(key)?;
         (now.since(*when) < SESSION_MEMORY && session.expires_at > now).then(|| session.clone())
     }
 
-    async fn asked_session(&self, key: SessionKey, now: Timestamp) -> Result<Session, Error> {
+    async fn asked_session(&self, key: SecretKey, now: Timestamp) -> Result<Session, Error> {
         let session = self.store.session(key, now).await.map_err(Error::Away)?;
         let session = session.ok_or(Error::Bad("an unknown or ended session"))?;
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -198,6 +198,7 @@ fn by_cookie(identity: Arc<Identity>, pass_authorization: bool) -> Caller {
 fn refusal(error: token::Error) -> Error {
     match error {
         token::Error::Expired => Error::Bad("an expired token"),
+        token::Error::Revoked => Error::Bad("a revoked token"),
         token::Error::Foreign => Error::Bad("a token of another issuer"),
         token::Error::Invalid | token::Error::Keys(..) => {
             Error::Bad("a token with a wrong signature or claim")
@@ -205,11 +206,11 @@ fn refusal(error: token::Error) -> Error {
     }
 }
 
-fn identity_of(claims: Claims) -> Identity {
+fn identity_of(claims: &Claims) -> Identity {
     Identity {
-        username: claims.sub,
-        client_id: claims.client_id,
-        groups: claims.groups,
+        username: claims.sub.clone(),
+        client_id: claims.client_id.clone(),
+        groups: claims.groups.clone(),
         scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
         method: AuthMethod::SelfSigned,
         until: Timestamp::from_unix(claims.exp),

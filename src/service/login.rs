@@ -120,7 +120,7 @@ impl Login {
             expires_at: now.plus(SESSION_LENGTH),
         };
         self.store
-            .insert_session(store::session_key(id.expose()), session)
+            .insert_session(store::secret_key(id.expose()), session)
             .await?;
         tracing::info!(identity.subject = account.username, "signed in");
         Ok(id)
@@ -141,7 +141,7 @@ impl Login {
 
     /// End a session.
     pub async fn sign_out(&self, id: &str) -> Result<(), Error> {
-        Ok(self.store.remove_session(store::session_key(id)).await?)
+        Ok(self.store.remove_session(store::secret_key(id)).await?)
     }
 
     /// Whether there is such a local account.

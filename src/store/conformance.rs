@@ -50,6 +50,7 @@ pub(super) async fn all(store: &dyn Store) {
     servers_come_change_and_go(store).await;
     clashing_paths_are_taken(store).await;
     sessions_end(store).await;
+    tokens_are_kept_limited_revoked_and_refreshed_once(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();
     store.put_fact("k", "2".to_owned()).await.unwrap();
     assert_eq!(store.fact("k").await.unwrap().as_deref(), Some("2"));
@@ -164,6 +165,70 @@ async fn sessions_end(store: &dyn Store) {
     );
     assert!(store.account("bob").await.unwrap().is_none());
     assert_eq!(at(3).since(at(1)), Duration::from_secs(2));
+}
+
+async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {
+    let token = |id: &str, family: &str| Token {
+        id: id.to_owned(),
+        family: family.to_owned(),
+        username: "ada".to_owned(),
+        scope: "a b".to_owned(),
+        description: Some("x".to_owned()),
+        issued_at: at(0),
+        expires_at: at(100),
+        revoked_at: None,
+    };
+    let refresh = Refresh {
+        family: "f1".to_owned(),
+        username: "ada".to_owned(),
+        scope: "a b".to_owned(),
+        groups: vec!["g".to_owned()],
+        hours: 8,
+        expires_at: at(50),
+    };
+    let keep = |token, refresh| store.insert_token(token, refresh, at(-10), 2);
+    assert_eq!(
+        keep(token("t1", "f1"), Some(([7; 32], refresh.clone())))
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(keep(token("t2", "f2"), None).await.unwrap(), None);
+    assert_eq!(
+        keep(token("t3", "f3"), None).await.unwrap(),
+        Some(at(0)),
+        "two an hour are enough"
+    );
+    assert_eq!(
+        store.tokens(Some("ada"), 10).await.unwrap(),
+        [token("t1", "f1"), token("t2", "f2")]
+    );
+    assert!(store.tokens(Some("bob"), 10).await.unwrap().is_empty());
+    assert_eq!(store.take_refresh([8; 32], at(1)).await.unwrap(), Taken::Unknown);
+    assert_eq!(
+        store.take_refresh([7; 32], at(1)).await.unwrap(),
+        Taken::Good(refresh)
+    );
+    let reused = Taken::Reused {
+        revoked: vec!["t1".to_owned()],
+    };
+    assert_eq!(store.take_refresh([7; 32], at(2)).await.unwrap(), reused);
+    assert_eq!(
+        store.take_refresh([7; 32], at(3)).await.unwrap(),
+        Taken::Unknown,
+        "the family is gone"
+    );
+    assert_eq!(store.revoked_tokens(at(3)).await.unwrap(), ["t1"]);
+    let ended = store
+        .revoke_family("f2", event(Deed::TokenRevoked, "t2"))
+        .await
+        .unwrap();
+    assert_eq!(ended, ["t2"]);
+    assert_eq!(store.token("t2").await.unwrap().unwrap().revoked_at, Some(at(5)));
+    assert!(
+        store.revoked_tokens(at(100)).await.unwrap().is_empty(),
+        "what has ended by itself needs no list"
+    );
 }
 
 #[tokio::test]

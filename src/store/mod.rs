@@ -20,6 +20,7 @@ use crate::domain::audit::Event;
 use crate::domain::identity::{Account, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
+use crate::domain::token::{Refresh, Taken, Token};
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -71,11 +72,11 @@ pub struct Changes {
     pub removed: Vec<ServerPath>,
 }
 
-/// The SHA-256 of a session id: the store never holds the id itself.
-pub type SessionKey = [u8; 32];
+/// The SHA-256 of a session id or refresh token: the store never holds the secret itself.
+pub type SecretKey = [u8; 32];
 
-/// What the store knows a session by.
-pub fn session_key(id: &str) -> SessionKey {
+/// What the store knows a secret of 256 random bits by.
+pub fn secret_key(id: &str) -> SecretKey {
     Sha256::digest(id.as_bytes()).into()
 }
 
@@ -117,11 +118,33 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Make or replace a local account; its sessions end.
     async fn put_account(&self, account: Account, event: Event) -> Result<(), Error>;
     /// Keep a session, and drop those that have ended by now.
-    async fn insert_session(&self, key: SessionKey, session: Session) -> Result<(), Error>;
+    async fn insert_session(&self, key: SecretKey, session: Session) -> Result<(), Error>;
     /// A session that has not ended at `now`.
-    async fn session(&self, key: SessionKey, now: Timestamp) -> Result<Option<Session>, Error>;
+    async fn session(&self, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error>;
     /// End a session. A second call does nothing.
-    async fn remove_session(&self, key: SessionKey) -> Result<(), Error>;
+    async fn remove_session(&self, key: SecretKey) -> Result<(), Error>;
+
+    // Tokens.
+
+    /// Keep a vended token and, if there is one, the refresh token of its family; unless its owner has had `most`
+    /// tokens since `from`: then nothing is kept, and the time of the oldest of those is the answer.
+    async fn insert_token(
+        &self,
+        token: Token,
+        refresh: Option<(SecretKey, Refresh)>,
+        from: Timestamp,
+        most: u32,
+    ) -> Result<Option<Timestamp>, Error>;
+    /// Tokens of one person, or of all, newest first, at most so many.
+    async fn tokens(&self, username: Option<&str>, most: u32) -> Result<Vec<Token>, Error>;
+    /// One token.
+    async fn token(&self, id: &str) -> Result<Option<Token>, Error>;
+    /// Ids of tokens that were revoked and would still be good at `now`.
+    async fn revoked_tokens(&self, now: Timestamp) -> Result<Vec<String>, Error>;
+    /// End a family of tokens; the ids that ended.
+    async fn revoke_family(&self, family: &str, event: Event) -> Result<Vec<String>, Error>;
+    /// Use a refresh token up, in one step. A second call with the same one ends its family.
+    async fn take_refresh(&self, key: SecretKey, now: Timestamp) -> Result<Taken, Error>;
 
     // Small facts of the daemon's own (the demo servers' ports, which demos were registered).
 

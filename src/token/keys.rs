@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -17,6 +17,9 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::clock::Timestamp;
+
+/// A day, and an hour for clocks that differ.
+const LONGEST_TOKEN: i64 = 25 * 3600;
 
 pub(super) struct Key {
     pub(super) id: String,
@@ -65,10 +68,9 @@ impl Keys {
             .collect();
         files.sort();
         if files.is_empty() {
-            let file = folder.join(format!("{:012}.pem", now.unix()));
-            create(&file).map_err(fault(place()))?;
-            files.push(file);
+            files.push(Self::create(folder, now)?);
         }
+        drop_ended(&mut files, now);
         let mut keys = Vec::new();
         for file in &files {
             keys.push(load(file).map_err(fault(format!(
@@ -80,6 +82,22 @@ impl Keys {
             .pop()
             .ok_or_else(|| fault::<&str>(place())("there is none"))?;
         Ok(Self { older: keys, newest })
+    }
+
+    /// Make one more key: the newest from now on.
+    pub(super) fn create(folder: &Path, now: Timestamp) -> Result<PathBuf, Error> {
+        let mut second = now.unix();
+        loop {
+            let file = folder.join(format!("{second:012}.pem"));
+            if !file.exists() {
+                write_new(&file).map_err(fault(format!(
+                    "the signing key {} cannot be made",
+                    file.display()
+                )))?;
+                return Ok(file);
+            }
+            second += 1;
+        }
     }
 
     pub(super) fn newest(&self) -> &Key {
@@ -102,7 +120,22 @@ impl Keys {
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-fn create(file: &Path) -> Result<(), AnyError> {
+/// A key goes when its successor has signed for longer than any token lives. Files are sorted by age.
+fn drop_ended(files: &mut Vec<PathBuf>, now: Timestamp) {
+    let made = |file: &PathBuf| file.file_stem()?.to_str()?.parse::<i64>().ok();
+    let ended = |pair: &[PathBuf]| {
+        pair.get(1)
+            .and_then(made)
+            .is_some_and(|made| made + LONGEST_TOKEN < now.unix())
+    };
+    let count = files.windows(2).take_while(|pair| ended(pair)).count();
+    for file in files.drain(..count) {
+        // It may stay if this fails; the next load tries again.
+        fs::remove_file(file).ok();
+    }
+}
+
+fn write_new(file: &Path) -> Result<(), AnyError> {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
     let text = BASE64_STANDARD.encode(pkcs8.as_ref());
     let lines: Vec<&str> = text

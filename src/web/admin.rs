@@ -12,7 +12,7 @@ use crate::domain::Kind;
 use crate::domain::access::Permit;
 use crate::domain::claims::Lifetime;
 use crate::domain::secret::Secret;
-use crate::service::tokens::Wish;
+use crate::service::tokens::{Owner, Wish};
 
 /// A new password for a local account.
 #[derive(Debug, Deserialize)]
@@ -42,6 +42,7 @@ pub(super) struct NewToken {
     groups: Vec<String>,
     scopes: Option<Vec<String>>,
     hours: i64,
+    description: Option<String>,
 }
 
 pub(super) async fn create_token(
@@ -53,10 +54,41 @@ pub(super) async fn create_token(
     let wished = Wish {
         scopes,
         lifetime,
-        description: None,
+        description: wish.description.clone(),
     };
     let vended = state
         .tokens
-        .vend_for(&Permit::of_the_operator(), &wish.user, wish.groups, wished)?;
+        .vend_for(&Permit::of_the_operator(), &wish.user, wish.groups, wished)
+        .await?;
     Ok(Json(json!({"access_token": vended.token.expose()})))
+}
+
+/// Every vended token.
+pub(super) async fn tokens(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    Ok(Json(
+        json!({ "tokens": state.tokens.list(Owner::Anybody).await? }),
+    ))
+}
+
+/// Which token to revoke.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    id: String,
+}
+
+pub(super) async fn revoke(
+    State(state): State<AppState>,
+    Json(token): Json<Named>,
+) -> Result<Json<Value>, Problem> {
+    state
+        .tokens
+        .revoke(Permit::of_the_operator().actor(), Owner::Anybody, &token.id)
+        .await?;
+    Ok(Json(json!({"id": token.id, "revoked": true})))
+}
+
+pub(super) async fn rotate_keys(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    Ok(Json(
+        json!({"key": state.tokens.rotate_keys(&Permit::of_the_operator())?}),
+    ))
 }

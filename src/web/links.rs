@@ -20,6 +20,12 @@ pub const API_LOGIN: &str = "/api/auth/login";
 pub const API_LOGOUT: &str = "/api/auth/logout";
 /// Who am I, and what may I do.
 pub const API_ME: &str = "/api/auth/me";
+/// Refresh a token.
+pub const API_AUTH_TOKEN: &str = "/api/auth/token";
+/// Vended tokens.
+pub const API_TOKENS: &str = "/api/tokens";
+/// One of them.
+pub const API_TOKEN: &str = "/api/tokens/{id}";
 /// Vend a token.
 pub const API_TOKENS_GENERATE: &str = "/api/tokens/generate";
 /// All servers, paged.
@@ -45,7 +51,11 @@ pub const JWKS: &str = "/.well-known/jwks.json";
 
 /// A new password for a local account.
 pub const ADMIN_PASSWORD: &str = "/admin/password";
-/// A token for anybody.
+/// Sign with a new key.
+pub const ADMIN_ROTATE: &str = "/admin/rotate-keys";
+/// Revoke a token.
+pub const ADMIN_REVOKE: &str = "/admin/revoke";
+/// A token for anybody; all of them.
 pub const ADMIN_TOKENS: &str = "/admin/tokens";
 
 /// Every public path, for the test that holds the reserved mount paths against the router.
@@ -71,6 +81,9 @@ pub const ALL: &[&str] = &[
     READYZ,
     JWKS,
     API_NGINX,
+    API_AUTH_TOKEN,
+    API_TOKENS,
+    API_TOKEN,
 ];
 
 /// The sign-in page that comes back to `next`.

@@ -47,6 +47,9 @@ pub fn registry(state: AppState) -> Router {
         .route(links::API_LOGOUT, post(login::sign_out))
         .route(links::API_ME, get(api::me::me))
         .route(links::API_TOKENS_GENERATE, post(api::tokens::generate))
+        .route(links::API_TOKENS, get(api::tokens::list))
+        .route(links::API_TOKEN, delete(api::tokens::revoke))
+        .route(links::API_AUTH_TOKEN, post(api::tokens::grant))
         // API: servers, in the words of each generation of clients.
         .route(links::API_SERVERS, get(api::servers::list))
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
@@ -82,6 +85,8 @@ pub fn gate(state: AppState) -> Router {
 pub fn admin(state: AppState) -> Router {
     Router::new()
         .route(links::ADMIN_PASSWORD, post(admin::reset_password))
-        .route(links::ADMIN_TOKENS, post(admin::create_token))
+        .route(links::ADMIN_TOKENS, get(admin::tokens).post(admin::create_token))
+        .route(links::ADMIN_REVOKE, post(admin::revoke))
+        .route(links::ADMIN_ROTATE, post(admin::rotate_keys))
         .with_state(state)
 }

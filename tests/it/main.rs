@@ -23,3 +23,4 @@ mod login;
 mod pages;
 mod publish;
 mod register;
+mod tokens;

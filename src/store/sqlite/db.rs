@@ -14,7 +14,10 @@ use crate::domain::server::Revision;
 use crate::store::Error;
 
 /// The steps of the schema, in order. A merged one is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_register.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_register.sql"),
+    include_str!("migrations/0002_tokens.sql"),
+];
 
 const READERS: usize = 4;
 /// How long a write waits for another process (a command line beside the daemon, a backup).
@@ -157,4 +160,40 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
         tx.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each step must find what the steps before it left, with rows in it.
+    #[test]
+    fn a_file_of_each_earlier_version_is_brought_up_to_date_with_its_rows() {
+        for version in 1..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("x.db");
+            {
+                let connection = Connection::open(&file).unwrap();
+                for sql in MIGRATIONS.iter().take(version) {
+                    connection.execute_batch(sql).unwrap();
+                }
+                connection
+                    .pragma_update(None, "user_version", i64::try_from(version).unwrap())
+                    .unwrap();
+                connection
+                    .execute("INSERT INTO facts (key, value) VALUES ('kept', 'yes')", ())
+                    .unwrap();
+            }
+            let db = Db::open(&file).unwrap();
+            let connection = db.writer.lock().unwrap();
+            let now: i64 = connection
+                .pragma_query_value(None, "user_version", |row| row.get(0))
+                .unwrap();
+            assert_eq!(usize::try_from(now).unwrap(), MIGRATIONS.len());
+            let kept: String = connection
+                .query_row("SELECT value FROM facts", (), |row| row.get(0))
+                .unwrap();
+            assert_eq!(kept, "yes");
+        }
+    }
 }

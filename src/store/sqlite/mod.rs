@@ -4,6 +4,7 @@ mod accounts;
 mod db;
 mod servers;
 mod sessions;
+mod tokens;
 
 use std::path::Path;
 
@@ -12,12 +13,13 @@ use rusqlite::{OptionalExtension, Transaction};
 use tokio::sync::watch;
 
 use self::db::Db;
-use super::{Changes, Error, SessionKey, Store};
+use super::{Changes, Error, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::Event;
 use crate::domain::identity::{Account, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
+use crate::domain::token::{Refresh, Taken, Token};
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -137,16 +139,58 @@ impl Store for Sqlite {
         self.db.write(move |tx| accounts::put(tx, &account, &event)).await
     }
 
-    async fn insert_session(&self, key: SessionKey, session: Session) -> Result<(), Error> {
+    async fn insert_session(&self, key: SecretKey, session: Session) -> Result<(), Error> {
         self.db.write(move |tx| sessions::insert(tx, key, &session)).await
     }
 
-    async fn session(&self, key: SessionKey, now: Timestamp) -> Result<Option<Session>, Error> {
+    async fn session(&self, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error> {
         self.db.read(move |tx| sessions::find(tx, key, now)).await
     }
 
-    async fn remove_session(&self, key: SessionKey) -> Result<(), Error> {
+    async fn remove_session(&self, key: SecretKey) -> Result<(), Error> {
         self.db.write(move |tx| sessions::remove(tx, key)).await
+    }
+
+    async fn insert_token(
+        &self,
+        token: Token,
+        refresh: Option<(SecretKey, Refresh)>,
+        from: Timestamp,
+        most: u32,
+    ) -> Result<Option<Timestamp>, Error> {
+        self.db
+            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), from, most))
+            .await
+    }
+
+    async fn tokens(&self, username: Option<&str>, most: u32) -> Result<Vec<Token>, Error> {
+        let username = username.map(str::to_owned);
+        self.db
+            .read(move |tx| tokens::list(tx, username.as_deref(), most))
+            .await
+    }
+
+    async fn token(&self, id: &str) -> Result<Option<Token>, Error> {
+        let id = id.to_owned();
+        self.db.read(move |tx| tokens::find(tx, &id)).await
+    }
+
+    async fn revoked_tokens(&self, now: Timestamp) -> Result<Vec<String>, Error> {
+        self.db.read(move |tx| tokens::revoked(tx, now)).await
+    }
+
+    async fn revoke_family(&self, family: &str, event: Event) -> Result<Vec<String>, Error> {
+        let family = family.to_owned();
+        let work = move |tx: &Transaction<'_>| {
+            let ids = tokens::revoke_family(tx, &family, event.at)?;
+            insert_event(tx, &event)?;
+            Ok(ids)
+        };
+        self.db.write(work).await
+    }
+
+    async fn take_refresh(&self, key: SecretKey, now: Timestamp) -> Result<Taken, Error> {
+        self.db.write(move |tx| tokens::take_refresh(tx, key, now)).await
     }
 
     async fn fact(&self, key: &'static str) -> Result<Option<String>, Error> {

@@ -5,9 +5,9 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::{groups_from, groups_text};
 use crate::clock::Timestamp;
 use crate::domain::identity::Session;
-use crate::store::{Error, SessionKey};
+use crate::store::{Error, SecretKey};
 
-pub(super) fn insert(tx: &Transaction<'_>, key: SessionKey, session: &Session) -> Result<(), Error> {
+pub(super) fn insert(tx: &Transaction<'_>, key: SecretKey, session: &Session) -> Result<(), Error> {
     tx.execute(
         "DELETE FROM sessions WHERE expires_at <= ?1",
         [session.created_at.unix()],
@@ -25,7 +25,7 @@ pub(super) fn insert(tx: &Transaction<'_>, key: SessionKey, session: &Session) -
     Ok(())
 }
 
-pub(super) fn find(tx: &Transaction<'_>, key: SessionKey, now: Timestamp) -> Result<Option<Session>, Error> {
+pub(super) fn find(tx: &Transaction<'_>, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error> {
     let sql =
         "SELECT username, groups, created_at, expires_at FROM sessions WHERE key = ?1 AND expires_at > ?2";
     let row = tx
@@ -44,7 +44,7 @@ pub(super) fn find(tx: &Transaction<'_>, key: SessionKey, now: Timestamp) -> Res
     }))
 }
 
-pub(super) fn remove(tx: &Transaction<'_>, key: SessionKey) -> Result<(), Error> {
+pub(super) fn remove(tx: &Transaction<'_>, key: SecretKey) -> Result<(), Error> {
     tx.execute("DELETE FROM sessions WHERE key = ?1", [key.as_slice()])?;
     Ok(())
 }

@@ -1,13 +1,21 @@
 //! Vending tokens (contract, section 1.5).
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::FieldFault;
+use crate::domain::Kind;
 use crate::domain::claims::Lifetime;
-use crate::service::tokens::Wish;
-use crate::web::extract::change::Change;
+use crate::domain::secret::Secret;
+use crate::service::callers::Caller;
+use crate::service::tokens::{Error, Owner, Vended, Wish};
+use crate::web::extract::change::{Change, fields};
+use crate::web::extract::path::Rest;
+use crate::web::extract::visitor::Member;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 
@@ -19,7 +27,7 @@ pub(in crate::web) async fn generate(
     let who = &change.caller.identity;
     let wish = wish(&change)?;
     let requested = wish.scopes.clone();
-    let vended = state.tokens.vend(who, wish)?;
+    let vended = state.tokens.vend(who, wish).await?;
     let claims = &vended.claims;
     tracing::info!(
         identity.subject = claims.sub,
@@ -27,13 +35,17 @@ pub(in crate::web) async fn generate(
         "token vended"
     );
     let seconds = claims.exp - claims.iat;
+    let (refresh_token, refresh_seconds) = vended
+        .refresh
+        .as_ref()
+        .map_or((None, 0), |(secret, seconds)| (Some(secret.expose()), *seconds));
     Ok(Json(json!({
         "success": true,
         "tokens": {
             "access_token": vended.token.expose(),
-            "refresh_token": null,
+            "refresh_token": refresh_token,
             "expires_in": seconds,
-            "refresh_expires_in": 0,
+            "refresh_expires_in": refresh_seconds,
             "token_type": "Bearer",
             "scope": claims.scope,
         },
@@ -49,6 +61,118 @@ pub(in crate::web) async fn generate(
         "user_scopes": who.scopes,
         "requested_scopes": requested.unwrap_or_else(|| who.scopes.clone()),
     })))
+}
+
+/// How a list is narrowed.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Filter {
+    user: Option<String>,
+}
+
+/// `GET /api/tokens`: one's own; an administrator names somebody with `user`, or `*` for all.
+pub(in crate::web) async fn list(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Value>, Problem> {
+    let owner = owner(&state, &caller, filter.user.as_deref())?;
+    Ok(Json(json!({ "tokens": state.tokens.list(owner).await? })))
+}
+
+/// `DELETE /api/tokens/{id}`: one's own, or anybody's for an administrator.
+pub(in crate::web) async fn revoke(
+    State(state): State<AppState>,
+    Rest(id): Rest,
+    change: Change,
+) -> Result<Json<Value>, Problem> {
+    let who = &change.caller.identity;
+    let any = state.rights.borrow().is_administrator(who);
+    let owner = if any {
+        Owner::Anybody
+    } else {
+        Owner::Person(&who.username)
+    };
+    state.tokens.revoke(&who.username, owner, &id).await?;
+    Ok(Json(json!({"id": id, "revoked": true})))
+}
+
+/// Whose things are meant: one's own unless an administrator says otherwise.
+pub(super) fn owner<'a>(
+    state: &AppState,
+    caller: &'a Caller,
+    named: Option<&'a str>,
+) -> Result<Owner<'a>, Problem> {
+    let own = caller.identity.username.as_str();
+    let named = named.unwrap_or(own);
+    if named != own && !state.rights.borrow().is_administrator(&caller.identity) {
+        return Err(Problem::new(
+            Kind::Forbidden,
+            "Administrator permissions are required for this operation",
+        ));
+    }
+    Ok(if named == "*" {
+        Owner::Anybody
+    } else {
+        Owner::Person(named)
+    })
+}
+
+/// `POST /api/auth/token` (RFC 6749 section 6); refusals in the words of its section 5.2.
+pub(in crate::web) async fn grant(State(state): State<AppState>, request: Request) -> Response {
+    let refused = |status: StatusCode, code: &str, words: &str| {
+        (
+            status,
+            Json(json!({"error": code, "error_description": words, "detail": words})),
+        )
+            .into_response()
+    };
+    let draft = match fields(request, &state).await {
+        Ok(draft) => draft,
+        Err(problem) => return refused(StatusCode::BAD_REQUEST, "invalid_request", problem.detail()),
+    };
+    let text = |field: &str| draft.0.get(field).and_then(Value::as_str);
+    match (text("grant_type"), text("refresh_token")) {
+        (Some("refresh_token"), Some(token)) => {
+            match state.tokens.refresh(&Secret::new(token.to_owned())).await {
+                Ok(vended) => granted(&vended),
+                Err(Error::NoGrant) => refused(
+                    StatusCode::BAD_REQUEST,
+                    "invalid_grant",
+                    "the refresh token is not valid",
+                ),
+                Err(error) => Problem::from(error).into_response(),
+            }
+        }
+        (Some("refresh_token"), None) => refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "`refresh_token` is required",
+        ),
+        (Some(_), _) => refused(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            "expected `refresh_token`",
+        ),
+        (None, _) => refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "`grant_type` is required",
+        ),
+    }
+}
+
+fn granted(vended: &Vended) -> Response {
+    let claims = &vended.claims;
+    let refresh = vended.refresh.as_ref();
+    Json(json!({
+        "access_token": vended.token.expose(),
+        "token_type": "Bearer",
+        "expires_in": claims.exp - claims.iat,
+        "scope": claims.scope,
+        "refresh_token": refresh.map(|(secret, _)| secret.expose()),
+        "refresh_expires_in": refresh.map(|(_, seconds)| seconds),
+    }))
+    .into_response()
 }
 
 fn wish(change: &Change) -> Result<Wish, Problem> {
