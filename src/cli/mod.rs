@@ -51,7 +51,12 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
     if !faults.is_empty() {
         return complain(&faults);
     }
-    crate::telemetry::start(&config.log_level);
+    // A command's output is for scripts; only the daemon tells what it does.
+    crate::telemetry::start(if name == "serve" {
+        &config.log_level
+    } else {
+        "warn"
+    });
     runtime.block_on(async {
         match (name, matches.subcommand()) {
             ("serve", _) => finish(serve::run(config, matches.get_flag("demo")).await),

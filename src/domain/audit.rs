@@ -20,6 +20,8 @@ pub enum Deed {
     ServerRemoved,
     /// A local account got a new password.
     PasswordReset,
+    /// A session was ended by its owner from elsewhere, or by an administrator.
+    SessionEnded,
     /// A token was revoked, with its refreshes.
     TokenRevoked,
 }
@@ -34,6 +36,7 @@ impl Deed {
             Self::ServerDisabled => "server_disabled",
             Self::ServerRemoved => "server_removed",
             Self::PasswordReset => "password_reset",
+            Self::SessionEnded => "session_ended",
             Self::TokenRevoked => "token_revoked",
         }
     }

@@ -67,6 +67,19 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+/// A session in a list: it can be named and ended, but its id cannot be learnt from this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenSession {
+    /// The beginning of the hash of its id, in hex.
+    pub id: String,
+    /// Whose session it is.
+    pub username: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
 /// A local account: for now the administrator that the first start makes.
 #[derive(Debug, Clone)]
 pub struct Account {

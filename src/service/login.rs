@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::domain::Kind;
 use crate::domain::access::Permit;
 use crate::domain::audit::{Deed, Event};
-use crate::domain::identity::{Account, Session, check_name};
+use crate::domain::identity::{Account, OpenSession, Session, check_name};
 use crate::domain::limit::Tries;
 use crate::domain::secret::Secret;
 use crate::store::{self, Store};
@@ -24,6 +24,9 @@ pub const SESSION_LENGTH: Duration = Duration::from_secs(8 * 3600);
 const PER_ADDRESS: (u32, Duration) = (30, Duration::from_secs(10));
 /// … and against an address with one name.
 const PER_PAIR: (u32, Duration) = (5, Duration::from_secs(60));
+
+/// Rows of a list at most.
+const MOST_ROWS: u32 = 1000;
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +145,23 @@ impl Login {
     /// End a session.
     pub async fn sign_out(&self, id: &str) -> Result<(), Error> {
         Ok(self.store.remove_session(store::secret_key(id)).await?)
+    }
+
+    /// Open sessions of one person, or of all, newest first.
+    pub async fn sessions(&self, person: Option<&str>) -> Result<Vec<OpenSession>, Error> {
+        Ok(self.store.sessions(person, self.clock.now(), MOST_ROWS).await?)
+    }
+
+    /// End a session by its name in the list; of `person` alone if one is given. Whether there was one.
+    pub async fn end_session(&self, actor: &str, person: Option<&str>, id: &str) -> Result<bool, Error> {
+        let (at, actor) = (self.clock.now(), actor.to_owned());
+        let event = Event {
+            at,
+            actor,
+            deed: Deed::SessionEnded,
+            target: id.to_owned(),
+        };
+        Ok(self.store.end_session(id, person, event).await?)
     }
 
     /// Whether there is such a local account.

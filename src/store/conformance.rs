@@ -145,6 +145,21 @@ async fn sessions_end(store: &dyn Store) {
     store.remove_session([2; 32]).await.unwrap();
     assert_eq!(store.session([2; 32], at(1)).await.unwrap(), None);
 
+    // Listed without their secrets, and ended by name: one's own, or anybody's.
+    store.insert_session([5; 32], session(0, 100)).await.unwrap();
+    let listed = store.sessions(Some("ada"), at(11), 10).await.unwrap();
+    let [row] = listed.as_slice() else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(
+        (row.id.as_str(), row.expires_at),
+        ("05".repeat(12).as_str(), at(100))
+    );
+    assert_eq!(store.sessions(None, at(100), 10).await.unwrap(), []);
+    let end = |person| store.end_session(&row.id, person, event(Deed::SessionEnded, "x"));
+    assert!(!end(Some("bob")).await.unwrap());
+    assert!(end(Some("ada")).await.unwrap() && !end(None).await.unwrap());
+
     // A new password ends every session of that person.
     store.insert_session([4; 32], session(11, 100)).await.unwrap();
     let hash = Secret::new("$argon2id$x".to_owned());

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::audit::Event;
-use crate::domain::identity::{Account, Session};
+use crate::domain::identity::{Account, OpenSession, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
@@ -121,6 +121,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn insert_session(&self, key: SecretKey, session: Session) -> Result<(), Error>;
     /// A session that has not ended at `now`.
     async fn session(&self, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error>;
+    /// Sessions of one person, or of all, that have not ended at `now`, newest first, at most so many.
+    async fn sessions(
+        &self,
+        username: Option<&str>,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<OpenSession>, Error>;
+    /// End a session by its name in the list, of this person alone if one is given; whether there was one.
+    async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error>;
     /// End a session. A second call does nothing.
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error>;
 

@@ -20,6 +20,10 @@ pub const API_LOGIN: &str = "/api/auth/login";
 pub const API_LOGOUT: &str = "/api/auth/logout";
 /// Who am I, and what may I do.
 pub const API_ME: &str = "/api/auth/me";
+/// Open sessions.
+pub const API_SESSIONS: &str = "/api/sessions";
+/// One of them.
+pub const API_SESSION: &str = "/api/sessions/{id}";
 /// Refresh a token.
 pub const API_AUTH_TOKEN: &str = "/api/auth/token";
 /// Vended tokens.
@@ -84,6 +88,8 @@ pub const ALL: &[&str] = &[
     API_AUTH_TOKEN,
     API_TOKENS,
     API_TOKEN,
+    API_SESSIONS,
+    API_SESSION,
 ];
 
 /// The sign-in page that comes back to `next`.

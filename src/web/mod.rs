@@ -49,6 +49,8 @@ pub fn registry(state: AppState) -> Router {
         .route(links::API_TOKENS_GENERATE, post(api::tokens::generate))
         .route(links::API_TOKENS, get(api::tokens::list))
         .route(links::API_TOKEN, delete(api::tokens::revoke))
+        .route(links::API_SESSIONS, get(api::sessions::list))
+        .route(links::API_SESSION, delete(api::sessions::end))
         .route(links::API_AUTH_TOKEN, post(api::tokens::grant))
         // API: servers, in the words of each generation of clients.
         .route(links::API_SERVERS, get(api::servers::list))

@@ -248,3 +248,71 @@ async fn tokens_hold_no_more_than_their_owner_and_anybody_can_check_them() {
     );
     assert!(!gateway.log().contains(&token));
 }
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_by_their_owner_and_by_administrators() {
+    let gateway = Gateway::new();
+    let (first, second) = (gateway.signed_in().await, gateway.signed_in().await);
+    let list = first.get("/api/sessions").await.value();
+    let ids: Vec<String> = list["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 2);
+    // Nobody with fewer rights sees or ends them.
+    let user = gateway.member("bob", &["mcp-registry-user"]);
+    assert_eq!(user.get("/api/sessions").await.value()["sessions"], json!([]));
+    assert_eq!(user.get("/api/sessions?user=*").await.status, 403);
+    assert_eq!(
+        user.send("DELETE", &format!("/api/sessions/{}", ids[0]), "", Vec::new())
+            .await
+            .status,
+        404
+    );
+    let all = gateway.admin().get("/api/sessions?user=*").await.value();
+    assert_eq!(all["sessions"].as_array().unwrap().len(), 2);
+
+    for id in &ids {
+        let ended = gateway
+            .admin()
+            .send("DELETE", &format!("/api/sessions/{id}"), "", Vec::new())
+            .await;
+        assert_eq!(ended.status, 200, "{}", ended.text());
+    }
+    for session in [first, second] {
+        assert_eq!(session.get("/api/auth/me").await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_session_cannot_be_brought_along_or_used_again() {
+    let gateway = Gateway::new();
+    // Fixation: an id that the browser brings is not the one that it gets.
+    let form = format!("username=admin&password={}", PASSWORD.replace(' ', "+"));
+    let planted = gateway
+        .anonymous()
+        .with("cookie", "mcp_gateway_session=planted")
+        .form("/login", &form)
+        .await;
+    let cookie = planted.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(planted.status == 303 && !cookie.contains("planted"));
+    assert_eq!(
+        gateway
+            .anonymous()
+            .with("cookie", "mcp_gateway_session=planted")
+            .get("/api/auth/me")
+            .await
+            .status,
+        401
+    );
+    // Replay: a cookie that was signed out opens nothing, also not at a mount.
+    let session = gateway.anonymous().with("cookie", &cookie);
+    assert_eq!(session.get("/api/auth/me").await.status, 200);
+    session.form("/logout", "").await;
+    assert_eq!(session.get("/api/auth/me").await.status, 401);
+    assert_eq!(session.mcp("/x/mcp", &json!({})).await.status, 401);
+    let doubled = gateway.anonymous().with("cookie", &format!("{cookie}; {cookie}"));
+    assert_eq!(doubled.get("/api/auth/me").await.status, 401);
+}

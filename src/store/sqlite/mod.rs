@@ -16,7 +16,7 @@ use self::db::Db;
 use super::{Changes, Error, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::Event;
-use crate::domain::identity::{Account, Session};
+use crate::domain::identity::{Account, OpenSession, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
@@ -145,6 +145,25 @@ impl Store for Sqlite {
 
     async fn session(&self, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error> {
         self.db.read(move |tx| sessions::find(tx, key, now)).await
+    }
+
+    async fn sessions(
+        &self,
+        username: Option<&str>,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<OpenSession>, Error> {
+        let username = username.map(str::to_owned);
+        self.db
+            .read(move |tx| sessions::list(tx, username.as_deref(), now, most))
+            .await
+    }
+
+    async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error> {
+        let (id, username) = (id.to_owned(), username.map(str::to_owned));
+        self.db
+            .write(move |tx| sessions::end(tx, &id, username.as_deref(), &event))
+            .await
     }
 
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error> {

@@ -2,9 +2,10 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{groups_from, groups_text};
+use super::{groups_from, groups_text, insert_event};
 use crate::clock::Timestamp;
-use crate::domain::identity::Session;
+use crate::domain::audit::Event;
+use crate::domain::identity::{OpenSession, Session};
 use crate::store::{Error, SecretKey};
 
 pub(super) fn insert(tx: &Transaction<'_>, key: SecretKey, session: &Session) -> Result<(), Error> {
@@ -47,4 +48,43 @@ pub(super) fn find(tx: &Transaction<'_>, key: SecretKey, now: Timestamp) -> Resu
 pub(super) fn remove(tx: &Transaction<'_>, key: SecretKey) -> Result<(), Error> {
     tx.execute("DELETE FROM sessions WHERE key = ?1", [key.as_slice()])?;
     Ok(())
+}
+
+/// What a list calls a session: enough of its key to be alone, in lower-case hex.
+const NAME: &str = "lower(hex(substr(key, 1, 12)))";
+
+pub(super) fn list(
+    tx: &Transaction<'_>,
+    username: Option<&str>,
+    now: Timestamp,
+    most: u32,
+) -> Result<Vec<OpenSession>, Error> {
+    let sql = format!(
+        "SELECT {NAME}, username, created_at, expires_at FROM sessions
+         WHERE expires_at > ?1 AND (?2 IS NULL OR username = ?2) ORDER BY created_at DESC, key LIMIT ?3"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map((now.unix(), username, most), |row| {
+        Ok(OpenSession {
+            id: row.get(0)?,
+            username: row.get(1)?,
+            created_at: Timestamp::from_unix(row.get(2)?),
+            expires_at: Timestamp::from_unix(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn end(
+    tx: &Transaction<'_>,
+    id: &str,
+    username: Option<&str>,
+    event: &Event,
+) -> Result<bool, Error> {
+    let sql = format!("DELETE FROM sessions WHERE {NAME} = ?1 AND (?2 IS NULL OR username = ?2)");
+    let ended = tx.execute(&sql, (id, username))? > 0;
+    if ended {
+        insert_event(tx, event)?;
+    }
+    Ok(ended)
 }

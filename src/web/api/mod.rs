@@ -4,4 +4,5 @@ pub(super) mod management;
 pub(super) mod me;
 pub(super) mod record;
 pub(super) mod servers;
+pub(super) mod sessions;
 pub(super) mod tokens;

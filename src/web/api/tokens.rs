@@ -66,7 +66,7 @@ pub(in crate::web) async fn generate(
 /// How a list is narrowed.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::web) struct Filter {
-    user: Option<String>,
+    pub(super) user: Option<String>,
 }
 
 /// `GET /api/tokens`: one's own; an administrator names somebody with `user`, or `*` for all.

@@ -1,0 +1,43 @@
+//! Open sessions: listed and ended by their owner and by administrators.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde_json::{Value, json};
+
+use super::tokens::{Filter, owner};
+use crate::domain::Kind;
+use crate::service::tokens::Owner;
+use crate::web::extract::change::Change;
+use crate::web::extract::path::Rest;
+use crate::web::extract::visitor::Member;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+
+/// `GET /api/sessions`: one's own; an administrator names somebody with `user`, or `*` for all.
+pub(in crate::web) async fn list(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Value>, Problem> {
+    let person = match owner(&state, &caller, filter.user.as_deref())? {
+        Owner::Anybody => None,
+        Owner::Person(name) => Some(name),
+    };
+    Ok(Json(json!({ "sessions": state.login.sessions(person).await? })))
+}
+
+/// `DELETE /api/sessions/{id}`: one's own, or anybody's for an administrator; at once.
+pub(in crate::web) async fn end(
+    State(state): State<AppState>,
+    Rest(id): Rest,
+    change: Change,
+) -> Result<Json<Value>, Problem> {
+    let who = &change.caller.identity;
+    let any = state.rights.borrow().is_administrator(who);
+    let person = (!any).then_some(who.username.as_str());
+    if !state.login.end_session(&who.username, person, &id).await? {
+        return Err(Problem::new(Kind::NotFound, "there is no such session"));
+    }
+    state.callers.forget_sessions();
+    Ok(Json(json!({"id": id, "ended": true})))
+}
