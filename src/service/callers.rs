@@ -4,6 +4,7 @@
 //! be asked, nobody passes; no credential is ever logged.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::domain::Kind;
 use crate::domain::access::Rights;
 use crate::domain::claims::Claims;
 use crate::domain::identity::{AuthMethod, Identity, Session};
+use crate::domain::limit::Tries;
 use crate::domain::site::Sender;
 use crate::store::{self, SecretKey, Store};
 use crate::token::{self, Issuer};
@@ -26,6 +28,8 @@ pub const SESSION_COOKIE: &str = "mcp_gateway_session";
 /// How long a session is believed without asking the store; ending one takes effect at once all the same.
 const SESSION_MEMORY: Duration = Duration::from_secs(5);
 const SESSIONS_REMEMBERED: usize = 10_000;
+/// Bad credentials at once from one address, and how long each is held against it.
+const FAILURES: (u32, Duration) = (60, Duration::from_secs(1));
 
 /// Why nobody is known.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,9 @@ pub enum Error {
     /// What was presented is not valid; the reason is for the log alone.
     #[error("the token or session is not valid")]
     Bad(&'static str),
+    /// It was not valid, like many before from this address; wait so many seconds.
+    #[error("too many invalid tokens; try again in {0} seconds")]
+    Slowed(u64),
     /// The store could not be asked.
     #[error("sessions cannot be checked now")]
     Away(#[source] store::Error),
@@ -46,6 +53,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Nobody | Self::Bad(_) => Kind::Unauthenticated,
+            Self::Slowed(seconds) => Kind::TooMany(*seconds),
             Self::Away(_) => Kind::Unavailable,
         }
     }
@@ -70,6 +78,7 @@ pub struct Callers {
     rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
     remembered: Arc<Mutex<HashMap<SecretKey, (Timestamp, Session)>>>,
+    failures: Arc<Mutex<Tries<IpAddr>>>,
 }
 
 impl Callers {
@@ -86,11 +95,28 @@ impl Callers {
             rights,
             clock,
             remembered: Arc::default(),
+            failures: Arc::new(Mutex::new(Tries::new(FAILURES.0, FAILURES.1))),
         }
     }
 
-    /// Who sent these headers.
-    pub async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+    /// Who sent these headers. Whoever presents something bad too often is told to wait; what is good always passes, so
+    /// nobody can lock out others who share the address.
+    pub async fn identify(&self, headers: &HeaderMap, from: Option<IpAddr>) -> Result<Caller, Error> {
+        let known = self.presented(headers).await;
+        let (Err(Error::Bad(why)), Some(from)) = (&known, from) else {
+            return known;
+        };
+        tracing::debug!(reason = why, client.address = %from, "a credential was refused");
+        let now = self.clock.now();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wait) = failures.wait(&from, now) {
+            return Err(Error::Slowed(wait.as_secs().max(1)));
+        }
+        failures.fail(from, now);
+        known
+    }
+
+    async fn presented(&self, headers: &HeaderMap) -> Result<Caller, Error> {
         let named = single(headers, "x-authorization")?;
         let authorization = single(headers, AUTHORIZATION.as_str())?;
         if let Some(value) = named {

@@ -74,6 +74,8 @@ pub enum Reason {
     MediaType,
     /// Not one plain JSON-RPC message; the JSON-RPC code.
     Message(i32),
+    /// Too many invalid credentials from there; wait so many seconds.
+    Slowed(u64),
     /// The gate cannot decide now.
     Away,
 }
@@ -147,7 +149,7 @@ impl Gate {
         check_headers(question.headers)?;
         let caller = self
             .callers
-            .identify(question.headers)
+            .identify(question.headers, question.client)
             .await
             .map_err(unknown_caller)?;
         if caller.by_cookie && !sender(question.headers).is_this_site(&self.public_url) {
@@ -218,7 +220,11 @@ impl Gate {
         method: &Method,
         path: &str,
     ) -> Result<Validated, Refusal> {
-        let caller = self.callers.identify(headers).await.map_err(unknown_caller)?;
+        let caller = self
+            .callers
+            .identify(headers, None)
+            .await
+            .map_err(unknown_caller)?;
         // Nobody has normalised this path for us, so it must be written in the one way that needs no normalising.
         let is_dots = |segment: &str| segment == "." || segment == "..";
         if !path.starts_with('/')
@@ -291,14 +297,13 @@ fn denied() -> Refusal {
 
 fn unknown_caller(error: CallerError) -> Refusal {
     match error {
-        CallerError::Nobody => refuse(Reason::Unauthenticated, "a valid token is needed"),
-        CallerError::Bad(why) => {
-            tracing::debug!(reason = why, "a credential was refused");
+        CallerError::Nobody | CallerError::Bad(_) => {
             refuse(Reason::Unauthenticated, "a valid token is needed")
         }
-        CallerError::Away(error) => {
+        CallerError::Slowed(seconds) => refuse(Reason::Slowed(seconds), error.to_string()),
+        CallerError::Away(ref error) => {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "a session could not be checked"
             );
             refuse(Reason::Away, "the gate cannot decide now")

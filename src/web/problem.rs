@@ -125,9 +125,6 @@ impl From<registry::Error> for Problem {
 
 impl From<callers::Error> for Problem {
     fn from(error: callers::Error) -> Self {
-        if let callers::Error::Bad(why) = error {
-            tracing::debug!(reason = why, "a credential was refused");
-        }
         by_kind(error.kind(), &error)
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn status(reason: Reason) -> StatusCode {
         Reason::Unknown => StatusCode::NOT_FOUND,
         Reason::Denied => StatusCode::FORBIDDEN,
         Reason::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Reason::Slowed(_) => StatusCode::TOO_MANY_REQUESTS,
         Reason::Away => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -41,18 +42,26 @@ impl IntoResponse for Refusal {
         let code = match self.reason {
             Reason::Message(code) => code,
             Reason::Ambiguous | Reason::MediaType => -32600,
-            Reason::TooLarge | Reason::Unauthenticated | Reason::Unknown | Reason::Denied | Reason::Away => {
-                i32::from(status.as_u16())
-            }
+            Reason::TooLarge
+            | Reason::Unauthenticated
+            | Reason::Unknown
+            | Reason::Denied
+            | Reason::Slowed(_)
+            | Reason::Away => i32::from(status.as_u16()),
         };
         let mut response = json_rpc(status, code, &self.message, &self.id);
         if self.reason == Reason::Unauthenticated {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        if self.reason == Reason::Away {
+        let wait = match self.reason {
+            Reason::Away => Some(2),
+            Reason::Slowed(seconds) => Some(seconds),
+            _ => None,
+        };
+        if let Some(seconds) = wait {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -68,6 +77,13 @@ pub(super) fn for_auth_request(refusal: &Refusal) -> Response {
         Reason::Away => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Reason::Denied => StatusCode::FORBIDDEN.into_response(),
         Reason::Unknown => denied_as(404),
+        Reason::Slowed(seconds) => {
+            let mut response = denied_as(429);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
         Reason::Ambiguous | Reason::TooLarge | Reason::MediaType | Reason::Message(_) => denied_as(400),
     }
 }

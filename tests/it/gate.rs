@@ -801,3 +801,38 @@ async fn even_what_no_parser_takes_is_refused_in_json() {
     );
     assert!(upstream.take().is_empty());
 }
+
+#[tokio::test]
+async fn guessing_tokens_is_slowed_and_nobody_else_is_locked_out() {
+    let Ways { gateway, upstream } = both_ways().await;
+    let all = gateway.member("a", &["all"]);
+    let guess = gateway.anonymous().bearer("guess");
+    let mut tries = 0;
+    let slowed = loop {
+        let answer = guess.mcp("/trusted/mcp", &tool_call("x")).await;
+        tries += 1;
+        if answer.status != 401 {
+            break answer;
+        }
+        assert!(tries < 1000, "never slowed");
+    };
+    assert!(tries > 60, "{tries}");
+    assert_eq!(
+        (slowed.status, slowed.code(), slowed.header("retry-after")),
+        (429, 429, "1")
+    );
+    let by_method = guess.send("DELETE", "/trusted/mcp", "", Vec::new()).await;
+    assert_eq!((by_method.status, by_method.header("retry-after")), (429, "1"));
+    assert_eq!(guess.get("/api/auth/me").await.status, 429);
+    // The same address with a good token, and with none.
+    assert_eq!(all.mcp("/trusted/mcp", &tool_call("x")).await.status, 200);
+    assert_eq!(
+        gateway
+            .anonymous()
+            .mcp("/trusted/mcp", &tool_call("x"))
+            .await
+            .status,
+        401
+    );
+    assert_eq!(upstream.take().len(), 1);
+}

@@ -3,7 +3,7 @@
 //! **Invariant:** a change that a cookie authenticates does not pass when the browser says that another site sent it,
 //! or when the form's token is not this session's.
 
-use axum::extract::{FromRef, FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::Kind;
 use crate::domain::draft::Draft;
 use crate::service::callers::{self, Caller, Callers, session_cookie};
+use crate::web::extract::visitor::Member;
 use crate::web::problem::Problem;
 use crate::web::state::Site;
 
@@ -33,8 +34,10 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let headers = request.headers().clone();
-        let caller = Callers::from_ref(state).identify(&headers).await?;
+        let (mut parts, body) = request.into_parts();
+        let Member(caller) = Member::from_request_parts(&mut parts, state).await?;
+        let headers = parts.headers.clone();
+        let request = Request::from_parts(parts, body);
         if caller.by_cookie {
             same_site(&headers, &Site::from_ref(state))?;
         }

@@ -6,8 +6,10 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::service::callers::{Caller, Callers, Error};
+use crate::web::extract::client_ip::ClientIp;
 use crate::web::links;
 use crate::web::problem::Problem;
+use crate::web::state::Site;
 
 /// Somebody known; 401 for everybody else.
 #[derive(Debug)]
@@ -17,15 +19,28 @@ pub(crate) struct Member(pub(crate) Caller);
 #[derive(Debug)]
 pub(crate) struct PageMember(pub(crate) Caller);
 
+async fn identify<S>(parts: &mut Parts, state: &S) -> Result<Caller, Error>
+where
+    S: Send + Sync,
+    Callers: FromRef<S>,
+    Site: FromRef<S>,
+{
+    let Ok(ClientIp(from)) = ClientIp::from_request_parts(parts, state).await;
+    Callers::from_ref(state)
+        .identify(&parts.headers, Some(from))
+        .await
+}
+
 impl<S> FromRequestParts<S> for Member
 where
     S: Send + Sync,
     Callers: FromRef<S>,
+    Site: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Callers::from_ref(state).identify(&parts.headers).await?))
+        Ok(Self(identify(parts, state).await?))
     }
 }
 
@@ -33,13 +48,14 @@ impl<S> FromRequestParts<S> for PageMember
 where
     S: Send + Sync,
     Callers: FromRef<S>,
+    Site: FromRef<S>,
 {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        match Callers::from_ref(state).identify(&parts.headers).await {
+        match identify(parts, state).await {
             Ok(caller) => Ok(Self(caller)),
-            Err(Error::Away(error)) => Err(Problem::from(Error::Away(error)).into_response()),
+            Err(error @ (Error::Away(_) | Error::Slowed(_))) => Err(Problem::from(error).into_response()),
             Err(Error::Nobody | Error::Bad(_)) => {
                 let here = parts
                     .extensions
