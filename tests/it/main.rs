@@ -19,6 +19,7 @@ mod faults;
 mod first_minute;
 mod gate;
 mod harness;
+mod hostile;
 mod login;
 mod pages;
 mod publish;
