@@ -5,6 +5,7 @@ mod demos;
 mod greeting;
 mod listen;
 pub mod offline;
+pub mod remote;
 mod signals;
 mod tasks;
 

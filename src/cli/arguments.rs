@@ -64,7 +64,72 @@ pub(super) fn command() -> Command {
                     Command::new("reset-password").about("Make a new password and print it alone"),
                 )),
         )
+        .subcommand(
+            with_token_file(
+                Command::new("login")
+                    .about("Sign in with a password and keep a token for `gatehouse server`"),
+            )
+            .arg(
+                Arg::new("url")
+                    .long("url")
+                    .value_name("URL")
+                    .help("The registry [default: REGISTRY_URL]"),
+            )
+            .arg(
+                Arg::new("username")
+                    .long("username")
+                    .value_name("NAME")
+                    .help("Who [default: ADMIN_USER]"),
+            ),
+        )
+        .subcommand(server())
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
+}
+
+fn server() -> Command {
+    let path = || {
+        Arg::new("path")
+            .required(true)
+            .value_name("PATH")
+            .help("Its path on the gateway, or its name")
+    };
+    let text =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("TEXT").help(help);
+    let one = |name: &'static str, about: &'static str| {
+        with_token_file(Command::new(name).about(about)).arg(path())
+    };
+    Command::new("server")
+        .about("The servers of a registry that you have signed in to")
+        .subcommand_required(true)
+        .subcommand(with_token_file(
+            Command::new("list").about("List them, one a line"),
+        ))
+        .subcommand(
+            one("register", "Register one")
+                .arg(
+                    Arg::new("url")
+                        .required(true)
+                        .value_name("URL")
+                        .help("Where it really is"),
+                )
+                .arg(text("name", "Its display name"))
+                .arg(text("description", "What it is for"))
+                .arg(list("tags", "Words to find it by")),
+        )
+        .subcommand(one("enable", "Switch one on"))
+        .subcommand(one("disable", "Switch one off"))
+        .subcommand(one("remove", "Remove one"))
+}
+
+fn with_token_file(command: Command) -> Command {
+    with_settings(command).arg(
+        Arg::new("token-file")
+            .long("token-file")
+            .env("GATEHOUSE_TOKEN_FILE")
+            .value_name("FILE")
+            .value_parser(value_parser!(std::path::PathBuf))
+            .help("Where the token is kept [default: gatehouse/token.json in the configuration folder]"),
+    )
 }
 
 fn create_token() -> Command {

@@ -5,7 +5,9 @@ mod arguments;
 mod check;
 mod daemon;
 mod demo;
+mod login;
 mod serve;
+mod server;
 mod token;
 
 use std::io::Write;
@@ -66,6 +68,10 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("token", Some(("list", _))) => finish(token::list(&config).await),
             ("token", Some(("revoke", matches))) => finish(token::revoke(&config, matches).await),
             ("token", Some(("rotate-keys", _))) => finish(token::rotate_keys(&config).await),
+            ("login", _) => finish(login::run(&config, matches).await),
+            ("server", Some(("list", matches))) => finish(server::list(&config, matches).await),
+            ("server", Some(("register", matches))) => finish(server::register(&config, matches).await),
+            ("server", Some((word, matches))) => finish(server::act(&config, word, matches).await),
             ("admin", Some(("reset-password", _))) => finish(admin::reset_password(&config).await),
             _ => ExitCode::FAILURE,
         }

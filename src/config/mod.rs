@@ -83,6 +83,8 @@ pub struct Config {
     pub max_upstream_blocks: usize,
     pub worker_shutdown: Duration,
     pub log_level: String,
+    /// Where `gatehouse login` keeps its token; none without a home folder.
+    pub token_file: Option<PathBuf>,
     pub origins: BTreeMap<&'static str, String>,
 }
 
@@ -118,10 +120,25 @@ fn load_from(
     need: NginxNeed,
 ) -> (Config, Vec<Fault>) {
     let path = environment("PATH").unwrap_or_default();
+    let token_file = token_file(&environment);
     let (raw, faults) = Raw::gather(flags, environment, file);
     let mut reader = Reader { raw, faults, need };
-    let config = reader.config(&path);
+    let config = Config {
+        token_file,
+        ..reader.config(&path)
+    };
     (config, reader.faults)
+}
+
+/// By the XDG base directory specification.
+fn token_file(environment: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let set = |name: &str| {
+        environment(name)
+            .filter(|text| !text.is_empty())
+            .map(PathBuf::from)
+    };
+    let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    Some(folder.join("gatehouse").join("token.json"))
 }
 
 struct Reader {
@@ -183,6 +200,7 @@ impl Reader {
             worker_shutdown: self.seconds("worker_shutdown_seconds", 3600, 86_400),
             log_level: self.text("log_level").unwrap_or_else(|| "info".to_owned()),
             origins: self.raw.origins(),
+            token_file: None,
             listen,
         }
     }

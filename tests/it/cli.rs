@@ -171,3 +171,91 @@ async fn a_data_folder_with_a_long_or_odd_path_works() {
         assert_eq!(gateway.admin().get("/api/auth/me").await.status, 200);
     }
 }
+
+#[tokio::test]
+async fn a_sign_in_keeps_a_private_token_that_the_other_commands_use_and_refresh() {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Stdio;
+
+    let gateway = Gateway::new();
+    let file = gateway.setup.folder.path().join("home/token.json");
+    let run = |words: &[&str], input: &str| {
+        let mut command = program();
+        command.args(words).arg("--token-file").arg(&file);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (ok, _, words) = run(&["server", "list"], "");
+    assert!(!ok && words.contains("gatehouse login"), "{words}");
+    let (ok, _, words) = run(&["login", "--url", &gateway.base], "wrong\n");
+    assert!(
+        !ok && words.contains("Invalid username or password") && !file.exists(),
+        "{words}"
+    );
+    let (ok, said, words) = run(
+        &["login", "--url", &gateway.base],
+        &format!("{}\n", crate::harness::PASSWORD),
+    );
+    assert!(ok && said.contains("signed in"), "{words}");
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let sessions = gateway.admin().get("/api/sessions?user=*").await.value();
+    assert_eq!(
+        sessions["sessions"],
+        serde_json::json!([]),
+        "the session was only needed for the token"
+    );
+
+    let (ok, said, words) = run(
+        &[
+            "server",
+            "register",
+            "/weather",
+            "http://127.0.0.1:9/",
+            "--name",
+            "Weather",
+        ],
+        "",
+    );
+    assert!(ok && said == "/weather is live\n", "{said}{words}");
+    assert_eq!(
+        run(&["server", "disable", "Weather"], "").1,
+        "/weather is disabled\n"
+    );
+    assert_eq!(
+        run(&["server", "list"], "").1,
+        "/weather\tdisabled\tWeather\thttp://127.0.0.1:9/\n"
+    );
+    let (ok, _, words) = run(&["server", "register", "/weather", "http://127.0.0.1:9/"], "");
+    assert!(
+        !ok && words.contains("Server already exists: /weather"),
+        "{words}"
+    );
+
+    // A token that has ended is refreshed; the refresh token changes with it.
+    let read = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(&file).unwrap()).unwrap();
+    let before = read();
+    let mut old = before.clone();
+    old["expires_at"] = 0.into();
+    std::fs::write(&file, old.to_string()).unwrap();
+    assert_eq!(
+        run(&["server", "remove", "/weather"], "").1,
+        "/weather is removed\n"
+    );
+    assert_ne!(read()["refresh_token"], before["refresh_token"]);
+    assert_eq!(run(&["server", "list"], "").1, "");
+}

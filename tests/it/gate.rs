@@ -836,3 +836,85 @@ async fn guessing_tokens_is_slowed_and_nobody_else_is_locked_out() {
     );
     assert_eq!(upstream.take().len(), 1);
 }
+
+#[tokio::test]
+async fn requests_with_two_readings_of_their_length_go_nowhere() {
+    let Ways { gateway, upstream } = both_ways().await;
+    let token = gateway.token(&["--user", "few", "--groups", "few"]);
+    let body = tool_call("denied").to_string();
+    let hidden = format!(
+        "POST /trusted/mcp HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for mount in ["trusted", "stranger"] {
+        let head = |lengths: &str| {
+            format!(
+                "POST /{mount}/mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{lengths}\r\n"
+            )
+        };
+        let rows = [
+            (
+                "both lengths",
+                head("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n" + &hidden,
+            ),
+            (
+                "two lengths",
+                head("Content-Length: 2\r\nContent-Length: 3\r\n") + "{}x",
+            ),
+            ("a length with a sign", head("Content-Length: +2\r\n") + "{}"),
+            ("a list of lengths", head("Content-Length: 2, 2\r\n") + "{}"),
+            (
+                "an unknown coding",
+                head("Transfer-Encoding: xchunked\r\n") + "2\r\n{}\r\n0\r\n\r\n",
+            ),
+            (
+                "two codings",
+                head("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n") + "0\r\n\r\n" + &hidden,
+            ),
+            (
+                "a coding with a space before the colon",
+                head("Transfer-Encoding : chunked\r\n") + "0\r\n\r\n" + &hidden,
+            ),
+            (
+                "a bare CR in a chunk's head",
+                head("Transfer-Encoding: chunked\r\n") + "2\r{}\r\n0\r\n\r\n",
+            ),
+            (
+                "a chunk larger than any",
+                head("Transfer-Encoding: chunked\r\n") + "ffffffffffffffff1\r\n{}",
+            ),
+            (
+                "no host",
+                head("Content-Length: 2\r\n").replace("Host: x\r\n", "") + "{}",
+            ),
+            (
+                "a folded header",
+                head("X-A: b\r\n c: d\r\nContent-Length: 2\r\n") + "{}",
+            ),
+        ];
+        for (what, bytes) in rows {
+            let answer = gateway.anonymous().raw(bytes.as_bytes()).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 501"),
+                "{what}: {answer}"
+            );
+            assert!(!answer.contains("<html"), "{what}: {answer}");
+            assert!(upstream.take().is_empty(), "{mount}: {what} reached the upstream");
+        }
+        // A header that would make another method of it stays behind.
+        let few = gateway.anonymous().bearer(&token);
+        for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+            let answer = few
+                .clone()
+                .with(name, "DELETE")
+                .mcp(&format!("/{mount}/mcp"), &tool_call("allowed"))
+                .await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(
+                upstream.take().first().unwrap().header(name),
+                "",
+                "{mount}: {name}"
+            );
+        }
+    }
+}
