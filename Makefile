@@ -5,7 +5,7 @@ TOOLS := target/tools
 # Debian keeps nginx in /usr/sbin, which is not in everybody's path.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help run build test check arch tools nginx deny
+.PHONY: help run build test check arch tools nginx deny bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -21,6 +21,10 @@ test: nginx tools check ## Install what is missing, then check and test everythi
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet || status=1; \
 	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log || status=1; \
 	exit $$status
+
+bench: nginx build ## Measure what the gate costs (by hand; seven runs of ten seconds a row)
+	@command -v wrk >/dev/null || { echo "bench needs the package wrk" >&2; exit 1; }
+	python3 benches/calls.py target/release/gatehouse
 
 check: arch deny ## Floors, format, lints, licences
 	cargo fmt --check
