@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity::{AuthMethod, Identity};
+use crate::clock::Timestamp;
+
 /// `iss` of every token that we sign.
 pub const ISSUER: &str = "mcp-auth-server";
 /// `aud` of every token that we sign.
@@ -49,6 +52,20 @@ pub struct Claims {
     /// What its owner wrote about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub description: Option<String>,
+}
+
+impl Claims {
+    /// The caller that these claims speak of.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            username: self.sub.clone(),
+            client_id: self.client_id.clone(),
+            groups: self.groups.clone(),
+            scopes: self.scope.split_whitespace().map(str::to_owned).collect(),
+            method: AuthMethod::SelfSigned,
+            until: Timestamp::from_unix(self.exp),
+        }
+    }
 }
 
 /// How long a token may live: 1 to 24 whole hours.

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::Kind;
 use crate::domain::access::Rights;
-use crate::domain::claims::Claims;
 use crate::domain::identity::{AuthMethod, Identity, Session};
 use crate::domain::limit::Tries;
 use crate::domain::site::Sender;
@@ -170,7 +169,7 @@ impl Callers {
     fn token(&self, token: &str) -> Result<Arc<Identity>, token::Error> {
         self.issuer
             .verify(token)
-            .map(|claims| Arc::new(identity_of(&claims)))
+            .map(|verified| Arc::clone(&verified.identity))
     }
 
     /// The person of the session cookie. A cookie that leads nowhere is bad, not absent.
@@ -229,17 +228,6 @@ fn refusal(error: token::Error) -> Error {
         token::Error::Invalid | token::Error::Keys(..) => {
             Error::Bad("a token with a wrong signature or claim")
         }
-    }
-}
-
-fn identity_of(claims: &Claims) -> Identity {
-    Identity {
-        username: claims.sub.clone(),
-        client_id: claims.client_id.clone(),
-        groups: claims.groups.clone(),
-        scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
-        method: AuthMethod::SelfSigned,
-        until: Timestamp::from_unix(claims.exp),
     }
 }
 

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use self::keys::Keys;
 use crate::clock::Clock;
 use crate::domain::claims::{AUDIENCE, Claims, ISSUER};
+use crate::domain::identity::Identity;
 use crate::domain::secret::Secret;
 
 /// Clocks of two machines may differ by this many seconds.
@@ -56,6 +57,22 @@ pub enum Error {
     Keys(String, #[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A token whose signature is good: what it says, and whose it is, made once for all of its calls.
+#[derive(Debug)]
+pub struct Verified {
+    /// What it says.
+    pub claims: Claims,
+    /// Whose it is.
+    pub identity: Arc<Identity>,
+}
+
+impl From<Claims> for Verified {
+    fn from(claims: Claims) -> Self {
+        let identity = Arc::new(claims.identity());
+        Self { claims, identity }
+    }
+}
+
 /// Signs and verifies.
 #[derive(Debug, Clone)]
 pub struct Issuer(Arc<Inner>);
@@ -66,7 +83,7 @@ struct Inner {
     legacy: Option<DecodingKey>,
     clock: Arc<dyn Clock>,
     /// By the SHA-256 of the whole token: a signature costs more than all the rest of a decision.
-    verified: Mutex<HashMap<[u8; 32], Arc<Claims>>>,
+    verified: Mutex<HashMap<[u8; 32], Arc<Verified>>>,
     revoked: RwLock<HashSet<String>>,
 }
 
@@ -108,7 +125,7 @@ impl Issuer {
     }
 
     /// What a token says, if it is ours, its time is now and nobody has revoked it.
-    pub fn verify(&self, token: &str) -> Result<Arc<Claims>, Error> {
+    pub fn verify(&self, token: &str) -> Result<Arc<Verified>, Error> {
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self
             .0
@@ -117,20 +134,20 @@ impl Issuer {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&key)
             .map(Arc::clone);
-        let claims = match known {
-            Some(claims) => claims,
+        let token = match known {
+            Some(token) => token,
             None => {
-                let claims = Arc::new(self.check_signature(token)?);
+                let token: Arc<Verified> = Arc::new(self.check_signature(token)?.into());
                 let mut verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
                 if verified.len() >= REMEMBERED {
                     verified.clear();
                 }
-                verified.insert(key, Arc::clone(&claims));
-                claims
+                verified.insert(key, Arc::clone(&token));
+                token
             }
         };
         let now = self.0.clock.now().unix();
-        if claims.exp <= now || claims.nbf > now + LEEWAY {
+        if token.claims.exp <= now || token.claims.nbf > now + LEEWAY {
             return Err(Error::Expired);
         }
         if self
@@ -138,11 +155,11 @@ impl Issuer {
             .revoked
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .contains(&claims.jti)
+            .contains(&token.claims.jti)
         {
             return Err(Error::Revoked);
         }
-        Ok(claims)
+        Ok(token)
     }
 
     fn check_signature(&self, token: &str) -> Result<Claims, Error> {
@@ -232,7 +249,10 @@ mod tests {
         };
         let issuer = Issuer::open(&settings, Arc::<FixedClock>::clone(&clock)).unwrap();
         let token = issuer.sign(&claims(start.unix())).unwrap();
-        assert_eq!(*issuer.verify(token.expose()).unwrap(), claims(start.unix()));
+        assert_eq!(
+            issuer.verify(token.expose()).unwrap().claims,
+            claims(start.unix())
+        );
 
         // The same keys are there after a restart, and nobody else can read them.
         let again = Issuer::open(&settings, Arc::<FixedClock>::clone(&clock)).unwrap();
@@ -343,7 +363,10 @@ mod tests {
         });
         let key = jsonwebtoken::EncodingKey::from_secret(b"s3cret");
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
-        assert_eq!(open("a", Some("s3cret")).verify(&token).unwrap().sub, "ada");
+        assert_eq!(
+            open("a", Some("s3cret")).verify(&token).unwrap().claims.sub,
+            "ada"
+        );
         assert!(matches!(open("b", None).verify(&token), Err(Error::Foreign)));
         assert!(matches!(
             open("c", Some("other")).verify(&token),
