@@ -285,18 +285,19 @@ fn check_listeners(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Watch the nginx templates, if they are in a folder.
-pub(super) fn watch_templates(
-    config: &Config,
+/// Watch a folder, if there is one.
+pub(super) fn watched(
     tasks: &Tasks,
+    folder: Option<&Path>,
+    name: &'static str,
 ) -> anyhow::Result<Option<watch::Receiver<u64>>> {
-    let Some(folder) = &config.nginx_dir else {
+    let Some(folder) = folder else {
         return Ok(None);
     };
     let watching = Watch::new(folder).with_context(|| format!("watching {}", folder.display()))?;
     let changes = watching.changes();
     let stop = tasks.stop();
-    tasks.spawn("nginx templates", &stop.clone(), async move {
+    tasks.spawn(name, &stop.clone(), async move {
         tokio::select! {
             () = stop.cancelled() => {}
             () = watching.run() => {}

@@ -131,7 +131,7 @@ async fn start(
             listen::serve_unix(socket(path)?, routes, tasks.clone(), stop.clone()),
         );
     }
-    let templates = build::watch_templates(config, tasks)?;
+    let templates = build::watched(tasks, config.nginx_dir.as_deref(), "nginx templates")?;
     let publisher = parts.publisher(config, nginx, templates);
     let mut status = state.nginx.clone();
     let supervised = nginx.clone();
@@ -193,9 +193,9 @@ fn watch_folder(
     name: &'static str,
     again: impl Fn() + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let Some(folder) = folder else { return Ok(()) };
-    let watch = crate::watch::Watch::new(folder).with_context(|| format!("watching {}", folder.display()))?;
-    let mut changes = watch.changes();
+    let Some(mut changes) = build::watched(tasks, folder, name)? else {
+        return Ok(());
+    };
     let stop = tasks.stop();
     tasks.spawn(name, &stop.clone(), async move {
         let following = async {
@@ -205,7 +205,6 @@ fn watch_folder(
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = watch.run() => {}
             () = following => {}
         }
     });

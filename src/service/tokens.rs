@@ -104,6 +104,16 @@ pub enum Owner<'a> {
     Person(&'a str),
 }
 
+impl<'a> Owner<'a> {
+    /// The one person, if it is one.
+    pub fn person(self) -> Option<&'a str> {
+        match self {
+            Self::Anybody => None,
+            Self::Person(name) => Some(name),
+        }
+    }
+}
+
 /// Vends tokens.
 #[derive(Debug, Clone)]
 pub struct Tokens {
@@ -249,17 +259,13 @@ impl Tokens {
 
     /// What was vended, newest first.
     pub async fn list(&self, owner: Owner<'_>) -> Result<Vec<Token>, Error> {
-        let person = match owner {
-            Owner::Anybody => None,
-            Owner::Person(name) => Some(name),
-        };
-        Ok(self.store.tokens(person, MOST_ROWS).await?)
+        Ok(self.store.tokens(owner.person(), MOST_ROWS).await?)
     }
 
     /// End a token and its refreshes, at once. Somebody else's looks like none.
     pub async fn revoke(&self, actor: &str, owner: Owner<'_>, id: &str) -> Result<(), Error> {
         let token = self.store.token(id).await?.ok_or(Error::Unknown)?;
-        if matches!(owner, Owner::Person(name) if name != token.username) {
+        if owner.person().is_some_and(|name| name != token.username) {
             return Err(Error::Unknown);
         }
         let event = Event {

@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::{Query, State};
 use serde_json::{Value, json};
 
-use super::tokens::{Filter, owner};
+use super::tokens::{Filter, owner, within_reach};
 use crate::domain::Kind;
-use crate::service::tokens::Owner;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
 use crate::web::extract::visitor::Member;
@@ -19,11 +18,10 @@ pub(in crate::web) async fn list(
     Member(caller): Member,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, Problem> {
-    let person = match owner(&state, &caller, filter.user.as_deref())? {
-        Owner::Anybody => None,
-        Owner::Person(name) => Some(name),
-    };
-    Ok(Json(json!({ "sessions": state.login.sessions(person).await? })))
+    let owner = owner(&state, &caller, filter.user.as_deref())?;
+    Ok(Json(
+        json!({ "sessions": state.login.sessions(owner.person()).await? }),
+    ))
 }
 
 /// `DELETE /api/sessions/{id}`: one's own, or anybody's for an administrator; at once.
@@ -33,8 +31,7 @@ pub(in crate::web) async fn end(
     change: Change,
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
-    let any = state.rights.borrow().is_administrator(who);
-    let person = (!any).then_some(who.username.as_str());
+    let person = within_reach(&state, who).person();
     if !state.login.end_session(&who.username, person, &id).await? {
         return Err(Problem::new(Kind::NotFound, "there is no such session"));
     }

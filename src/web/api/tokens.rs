@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::domain::FieldFault;
 use crate::domain::Kind;
 use crate::domain::claims::Lifetime;
+use crate::domain::identity::Identity;
 use crate::domain::secret::Secret;
 use crate::service::callers::Caller;
 use crate::service::tokens::{Error, Owner, Vended, Wish};
@@ -86,14 +87,18 @@ pub(in crate::web) async fn revoke(
     change: Change,
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
-    let any = state.rights.borrow().is_administrator(who);
-    let owner = if any {
+    let owner = within_reach(&state, who);
+    state.tokens.revoke(&who.username, owner, &id).await?;
+    Ok(Json(json!({"id": id, "revoked": true})))
+}
+
+/// Whose things somebody may end: their own, or anybody's for an administrator.
+pub(super) fn within_reach<'a>(state: &AppState, who: &'a Identity) -> Owner<'a> {
+    if state.rights.borrow().is_administrator(who) {
         Owner::Anybody
     } else {
         Owner::Person(&who.username)
-    };
-    state.tokens.revoke(&who.username, owner, &id).await?;
-    Ok(Json(json!({"id": id, "revoked": true})))
+    }
 }
 
 /// Whose things are meant: one's own unless an administrator says otherwise.
