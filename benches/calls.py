@@ -29,8 +29,8 @@ UI-Scopes: {maker: {register_service: [all]}}
 """
 BASELINE = """
         location = /_baseline/mcp {
-            {% for block in blocks %}{% if loop.first %}set $backend {{ block.name }};{% endif %}{% endfor %}
-            set $up_scheme http; set $authority stub; set $rest /mcp; set $mount /direct;
+            {% for block in blocks %}{% if loop.first %}set $target http://{{ block.name }}/mcp;{% endif %}{% endfor %}
+            set $authority stub; set $server_word direct;
             {% include "part_upstream.tera" %}
         }
 """

@@ -5,14 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::Router;
+use std::convert::Infallible;
+
 use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use super::tasks::Tasks;
 use crate::web::Arrival;
@@ -35,10 +37,21 @@ pub(super) fn unix(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// What answers the requests of a connection: an axum router, or the gate's two doors.
+pub(super) trait Routes:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<R> Routes for R where
+    R: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
 /// Serve a unix socket until `stop`.
-pub(super) async fn serve_unix(
+pub(super) async fn serve_unix<R: Routes>(
     listener: UnixListener,
-    routes: Router,
+    routes: R,
     tasks: Tasks,
     stop: CancellationToken,
 ) {
@@ -54,7 +67,12 @@ pub(super) async fn serve_unix(
 }
 
 /// Serve a TCP listener until `stop`.
-pub(super) async fn serve_tcp(listener: TcpListener, routes: Router, tasks: Tasks, stop: CancellationToken) {
+pub(super) async fn serve_tcp<R: Routes>(
+    listener: TcpListener,
+    routes: R,
+    tasks: Tasks,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -74,7 +92,7 @@ async fn pause(error: &std::io::Error) {
     tokio::time::sleep(PAUSE).await;
 }
 
-fn connection<S>(stream: S, routes: Router, arrival: Arrival, tasks: &Tasks, stop: &CancellationToken)
+fn connection<S, R: Routes>(stream: S, routes: R, arrival: Arrival, tasks: &Tasks, stop: &CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

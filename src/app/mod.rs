@@ -121,16 +121,16 @@ async fn start(
         }
         return Ok(());
     };
-    for (name, path, routes) in [
-        ("gate", folders.gate_socket(), web::gate(state.clone())),
-        ("web", folders.web_socket(), web::registry(state.clone())),
-    ] {
-        tasks.spawn(
-            name,
-            &stop,
-            listen::serve_unix(socket(path)?, routes, tasks.clone(), stop.clone()),
-        );
-    }
+    let (gate, registry) = (socket(folders.gate_socket())?, socket(folders.web_socket())?);
+    let gate = listen::serve_unix(gate, web::gate(state.clone()), tasks.clone(), stop.clone());
+    let registry = listen::serve_unix(
+        registry,
+        web::registry(state.clone()),
+        tasks.clone(),
+        stop.clone(),
+    );
+    tasks.spawn("gate", &stop, gate);
+    tasks.spawn("web", &stop, registry);
     let templates = build::watched(tasks, config.nginx_dir.as_deref(), "nginx templates")?;
     let publisher = parts.publisher(config, nginx, templates);
     let mut status = state.nginx.clone();

@@ -5,40 +5,36 @@
 //! **Invariant:** identity headers from outside never reach an upstream; the template clears the exact spelling, the
 //! gate refuses the others ([`is_disguised`]), because CGI and WSGI upstreams read `X_User` as `X-User`.
 
-/// A permit's headers, each with the nginx variable that takes it.
+/// A permit's headers, each with the nginx variable that takes it. nginx looks for each variable among all headers of
+/// the answer, so every one of them costs every call: they are as few as they can be.
 pub const PERMIT: &[(&str, &str)] = &[
-    ("backend", "x-backend"),
-    ("up_scheme", "x-scheme"),
-    ("authority", "x-authority"),
-    ("tls_name", "x-tls-name"),
-    ("rest", "x-rest"),
-    ("mount", "x-mount"),
-    ("base", "x-base"),
-    ("pass_authorization", "x-pass-authorization"),
+    ("target", "x-gate-target"),
+    ("authority", "x-gate-authority"),
+    ("base", "x-gate-base"),
+    ("passes", "x-gate-passes"),
     ("who_user", "x-user"),
-    ("who_username", "x-username"),
     ("who_client", "x-client-id"),
     ("who_scopes", "x-scopes"),
     ("who_method", "x-auth-method"),
     ("server_word", "x-server-name"),
     ("tool_word", "x-tool-name"),
-    ("mcp_method", "x-mcp-method"),
-    ("mcp_name", "x-mcp-name"),
 ];
 
 /// What an upstream learns (contract, section 4.4), and the variable that holds it. Empty ones are not sent.
 pub const IDENTITY: &[(&str, &str)] = &[
     ("X-User", "who_user"),
-    ("X-Username", "who_username"),
+    ("X-Username", "who_user"),
     ("X-Client-Id", "who_client"),
     ("X-Client-Id-Auth", "who_client"),
     ("X-Scopes", "who_scopes"),
     ("X-Auth-Method", "who_method"),
     ("X-Server-Name", "server_word"),
     ("X-Tool-Name", "tool_word"),
-    ("Mcp-Method", "mcp_method"),
-    ("Mcp-Name", "mcp_name"),
 ];
+
+/// The client's own, and only when the gate has compared them with the body: the call is modern
+/// (MCP 2026-07-28, standard request headers).
+pub const MODERN: &[&str] = &["Mcp-Method", "Mcp-Name"];
 
 /// Never sent upstream, whatever the client wrote.
 pub const CLEARED: &[&str] = &[
@@ -55,16 +51,10 @@ pub const CLEARED: &[&str] = &[
     "X-Gate-Client",
     "X-Gate-Request-Id",
     "X-Gate-Text",
-    "X-Backend",
-    "X-Scheme",
-    "X-Authority",
-    "X-Tls-Name",
-    "X-Rest",
-    "X-Mount",
-    "X-Base",
-    "X-Pass-Authorization",
-    "X-Mcp-Method",
-    "X-Mcp-Name",
+    "X-Gate-Target",
+    "X-Gate-Authority",
+    "X-Gate-Base",
+    "X-Gate-Passes",
     "X-Body",
     "Proxy",
     "Forwarded",
@@ -114,23 +104,18 @@ pub const HIDDEN: &[&str] = &[
     "Content-Security-Policy",
     "X-Content-Type-Options",
     "X-Gate-Status",
-    "X-Backend",
-    "X-Scheme",
-    "X-Authority",
-    "X-Tls-Name",
-    "X-Rest",
-    "X-Mount",
-    "X-Base",
-    "X-Pass-Authorization",
+    "X-Gate-Target",
+    "X-Gate-Authority",
+    "X-Gate-Base",
+    "X-Gate-Passes",
     "X-User",
     "X-Username",
+    "X-Client-Id-Auth",
     "X-Client-Id",
     "X-Scopes",
     "X-Auth-Method",
     "X-Server-Name",
     "X-Tool-Name",
-    "X-Mcp-Method",
-    "X-Mcp-Name",
     "Access-Control-Allow-Origin",
     "Access-Control-Allow-Credentials",
     "Access-Control-Allow-Headers",

@@ -163,15 +163,14 @@ fn too_deep(body: &[u8]) -> bool {
     false
 }
 
-/// How a key looks to a parser that ignores case.
-fn folded(key: &str) -> String {
-    key.chars()
-        .map(|c| match c {
-            'ſ' => 's',
-            '\u{212a}' => 'k',
-            c => c.to_ascii_lowercase(),
-        })
-        .collect()
+/// Whether a parser that ignores case takes both for one key.
+fn same_folded(key: &str, known: &str) -> bool {
+    let folded = |c: char| match c {
+        'ſ' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    key.chars().map(folded).eq(known.chars().map(folded))
 }
 
 /// Refuses a decision key that comes twice, or in a spelling that only some parsers would take for it.
@@ -190,7 +189,7 @@ impl Keys {
 
     /// The watched key that `key` is, if any.
     fn take(&mut self, key: &str) -> Result<Option<&'static str>, String> {
-        let Some(known) = self.watched.iter().find(|known| folded(known) == folded(key)) else {
+        let Some(known) = self.watched.iter().find(|known| same_folded(key, known)) else {
             return Ok(None);
         };
         if *known != key {

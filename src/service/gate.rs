@@ -6,10 +6,11 @@
 //! **Invariants:** every yes comes from `domain::access::decide`; 401 comes before 404; for a denied tool and an
 //! unknown one a caller gets the same refusal, word for word.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -81,7 +82,19 @@ pub enum Reason {
 }
 
 /// A permit's headers towards nginx or the upstream, by the names of [`headers::PERMIT`].
-pub type PermitHeaders = Vec<(&'static str, String)>;
+pub type PermitHeaders = HeaderMap;
+
+const X_USER: HeaderName = HeaderName::from_static("x-user");
+const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
+const X_SCOPES: HeaderName = HeaderName::from_static("x-scopes");
+const X_AUTH_METHOD: HeaderName = HeaderName::from_static("x-auth-method");
+const X_SERVER_NAME: HeaderName = HeaderName::from_static("x-server-name");
+const X_TOOL_NAME: HeaderName = HeaderName::from_static("x-tool-name");
+const TARGET: HeaderName = HeaderName::from_static("x-gate-target");
+const AUTHORITY: HeaderName = HeaderName::from_static("x-gate-authority");
+const BASE: HeaderName = HeaderName::from_static("x-gate-base");
+/// What of the client's own goes on: `authorization`, `modern` (its `Mcp-*` headers) or `both`.
+pub const PASSES: HeaderName = HeaderName::from_static("x-gate-passes");
 
 /// How a permitted call goes on.
 #[derive(Debug)]
@@ -193,7 +206,7 @@ impl Gate {
         route.count();
         let query = question.written.split_once('?').map(|(_, query)| query);
         let target = target(&route.server.profile, &rest, query);
-        let permit = permit_headers(&caller, mount, message.as_ref());
+        let permit = permit_headers(&caller, mount, message.as_ref(), modern);
         let params = question
             .headers
             .keys()
@@ -202,7 +215,7 @@ impl Gate {
             .block(&table, route, question.text)
             .filter(|_| modern || !params);
         Ok(match block {
-            Some(block) => Way::Direct(direct_headers(permit, question, route, &block, target, modern)),
+            Some(block) => Way::Direct(direct_headers(permit, route, &block, &target)),
             None => Way::Carry(Order {
                 route: Arc::clone(route),
                 target,
@@ -419,59 +432,59 @@ fn decode_name(value: &str) -> Result<String, &'static str> {
 
 /// Who is asking, in the header contract's words (contract, section 4.4).
 pub fn identity_headers(who: &Identity, server: Option<&ServerPath>) -> PermitHeaders {
-    vec![
-        ("x-user", printable(&who.username)),
-        ("x-username", printable(&who.username)),
-        ("x-client-id", printable(&who.client_id)),
-        ("x-scopes", printable(&who.scope_line())),
-        ("x-auth-method", who.method.as_str().to_owned()),
-        (
-            "x-server-name",
-            server.map(ServerPath::name).unwrap_or_default().to_owned(),
-        ),
-    ]
+    let mut permit = HeaderMap::with_capacity(16);
+    set(&mut permit, X_USER, printable(&who.username));
+    set(&mut permit, X_CLIENT_ID, printable(&who.client_id));
+    set(&mut permit, X_SCOPES, printable(&who.scope_line()));
+    permit.insert(X_AUTH_METHOD, HeaderValue::from_static(who.method.as_str()));
+    if let Some(server) = server {
+        set(&mut permit, X_SERVER_NAME, server.name());
+    }
+    permit
 }
 
-fn permit_headers(caller: &Caller, mount: &ServerPath, message: Option<&Message>) -> PermitHeaders {
+fn permit_headers(
+    caller: &Caller,
+    mount: &ServerPath,
+    message: Option<&Message>,
+    modern: bool,
+) -> PermitHeaders {
+    let mut permit = identity_headers(&caller.identity, Some(mount));
     let tool = message
         .filter(|message| message.method == "tools/call")
         .and_then(|message| message.name.as_deref());
-    let mut permit = identity_headers(&caller.identity, Some(mount));
-    permit.push(("x-tool-name", printable(tool.unwrap_or_default())));
-    if caller.pass_authorization {
-        permit.push(("x-pass-authorization", "1".to_owned()));
+    if let Some(tool) = tool {
+        set(&mut permit, X_TOOL_NAME, printable(tool));
     }
+    let passes = match (caller.pass_authorization, modern) {
+        (true, true) => "both",
+        (true, false) => "authorization",
+        (false, true) => "modern",
+        (false, false) => return permit,
+    };
+    permit.insert(PASSES, HeaderValue::from_static(passes));
     permit
 }
 
-fn direct_headers(
-    mut permit: PermitHeaders,
-    question: &Question<'_>,
-    route: &Route,
-    block: &str,
-    target: String,
-    modern: bool,
-) -> PermitHeaders {
+fn direct_headers(mut permit: PermitHeaders, route: &Route, block: &str, target: &str) -> PermitHeaders {
     let origin = route.server.profile.proxy_pass_url.origin();
-    permit.push(("x-backend", block.to_owned()));
-    permit.push(("x-scheme", origin.scheme.as_str().to_owned()));
-    permit.push(("x-authority", origin.authority()));
-    permit.push(("x-tls-name", origin.host.clone()));
-    permit.push(("x-rest", target));
-    permit.push(("x-mount", route.server.path.as_str().to_owned()));
-    permit.push(("x-base", base(&route.server.profile).to_owned()));
-    if modern {
-        for (from, to) in [("mcp-method", "x-mcp-method"), ("mcp-name", "x-mcp-name")] {
-            let value = question.headers.get(from).and_then(|value| value.to_str().ok());
-            permit.extend(value.map(|value| (to, value.to_owned())));
-        }
-    }
+    let scheme = origin.scheme.as_str();
+    set(&mut permit, TARGET, format!("{scheme}://{block}{target}"));
+    set(&mut permit, AUTHORITY, origin.authority());
+    set(&mut permit, BASE, base(&route.server.profile));
     permit
+}
+
+/// Everything that is set is printable, so nothing is lost here.
+fn set(permit: &mut PermitHeaders, name: HeaderName, value: impl AsRef<str>) {
+    if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+        permit.insert(name, value);
+    }
 }
 
 /// A header value may hold visible ASCII and spaces; the rest is percent-encoded.
-fn printable(text: &str) -> String {
+fn printable(text: &str) -> Cow<'_, str> {
     use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
     const UNSAFE: &AsciiSet = &CONTROLS.add(b'%');
-    utf8_percent_encode(text, UNSAFE).to_string()
+    utf8_percent_encode(text, UNSAFE).into()
 }

@@ -2,15 +2,17 @@
 //!
 //! **Invariant:** an answer brings along only the headers of an allow-list, because nginx obeys what the daemon says.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, LOCATION};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Incoming;
 
-use super::gate::Order;
-use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, PERMIT};
+use super::gate::{Order, PASSES};
+use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, MODERN, PERMIT};
 use crate::domain::route::base;
 use crate::mcp::{Client, exchange};
 
@@ -70,10 +72,9 @@ impl Relay {
             body: sent.body,
         };
         let (head, body) = self.client.send(call).await?.into_parts();
-        let back = CARRIED_BACK.iter().map(|name| HeaderName::from_static(name));
         let mut headers = HeaderMap::new();
-        for name in back {
-            for value in head.headers.get_all(&name) {
+        for name in BACK.iter() {
+            for value in head.headers.get_all(name) {
                 headers.append(name.clone(), value.clone());
             }
         }
@@ -99,33 +100,24 @@ impl Relay {
             .flat_map(|value| value.split(','))
             .map(|name| name.trim().to_ascii_lowercase())
             .collect();
-        let passes = order
+        let passes_authorization = order
             .permit
-            .iter()
-            .any(|(name, _)| *name == "x-pass-authorization");
+            .get(PASSES)
+            .is_some_and(|passes| passes == "authorization" || passes == "both");
         for (name, value) in sent.headers {
             let word = name.as_str();
-            let stays = is_ours(word)
-                || is_of_the_hop(word)
+            let stays = OURS.contains(word)
                 || named_by_connection.iter().any(|named| named == word)
-                || (*name == AUTHORIZATION && !passes)
-                || (word.starts_with("mcp-param-") && !order.modern)
-                || ((word == "mcp-method" || word == "mcp-name") && !order.modern);
+                || (*name == AUTHORIZATION && !passes_authorization)
+                || (!order.modern && is_modern(word));
             if !stays {
                 headers.append(name.clone(), value.clone());
             }
         }
-        for (shown, variable) in IDENTITY {
-            let permit_name = PERMIT
-                .iter()
-                .find(|(known, _)| known == variable)
-                .map(|(_, name)| *name);
-            let value = order
-                .permit
-                .iter()
-                .find(|(name, _)| Some(*name) == permit_name)
-                .map(|(_, value)| value);
-            set(&mut headers, shown, value.map(String::as_str));
+        for (shown, said) in WHO.iter() {
+            if let Some(value) = order.permit.get(said).filter(|value| !value.is_empty()) {
+                headers.insert(shown.clone(), value.clone());
+            }
         }
         let client = sent.client.map(|client| client.to_string());
         set(&mut headers, "x-real-ip", client.as_deref());
@@ -155,27 +147,15 @@ fn set(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
     }
 }
 
-/// Names that only we may set towards an upstream, or that are between nginx and us.
-fn is_ours(name: &str) -> bool {
-    let same = |known: &str| known.eq_ignore_ascii_case(name);
-    let identity = IDENTITY
-        .iter()
-        .any(|(known, _)| same(known) && !known.starts_with("Mcp-"));
+/// Headers of a client (in lower case) that stay here: names that only we may set towards an upstream, what is between
+/// nginx and us, what speaks of one connection only (RFC 9110 section 7.6.1), and what the HTTP client writes itself.
+static OURS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let forwarded = [
         "x-real-ip",
         "x-forwarded-for",
         "x-forwarded-proto",
         "x-original-url",
-    ]
-    .contains(&name);
-    identity
-        || forwarded
-        || CLEARED.iter().any(|known| same(known))
-        || PERMIT.iter().any(|(_, known)| same(known))
-}
-
-/// Headers that speak of one connection only (RFC 9110 section 7.6.1), and those that the client makes itself.
-fn is_of_the_hop(name: &str) -> bool {
+    ];
     let hop = [
         "connection",
         "keep-alive",
@@ -184,8 +164,42 @@ fn is_of_the_hop(name: &str) -> bool {
         "proxy-connection",
         "te",
     ];
-    let own = ["trailer", "transfer-encoding", "upgrade", "content-length"];
-    hop.contains(&name) || own.contains(&name) || *name == HOST || *name == EXPECT
+    let written = [
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "host",
+        "expect",
+    ];
+    let names = [&forwarded[..], &hop, &written, CLEARED].concat();
+    let identity = IDENTITY.iter().map(|(name, _)| *name);
+    let permit = PERMIT.iter().map(|(_, name)| *name);
+    let all = names.into_iter().chain(identity).chain(permit);
+    all.map(str::to_ascii_lowercase).collect()
+});
+
+/// What an upstream learns of who is asking, and the permit's header that says it.
+static WHO: LazyLock<Vec<(HeaderName, HeaderName)>> = LazyLock::new(|| {
+    let permit = |variable| PERMIT.iter().find(|(known, _)| *known == variable);
+    let pairs = IDENTITY.iter().filter_map(|(shown, variable)| {
+        let shown = HeaderName::from_bytes(shown.as_bytes()).ok()?;
+        Some((shown, HeaderName::from_static(permit(*variable)?.1)))
+    });
+    pairs.collect()
+});
+
+/// [`CARRIED_BACK`], ready to be looked up.
+static BACK: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
+    CARRIED_BACK
+        .iter()
+        .map(|name| HeaderName::from_static(name))
+        .collect()
+});
+
+/// Headers that only a modern request has, compared with its body by the gate.
+fn is_modern(name: &str) -> bool {
+    name.starts_with("mcp-param-") || MODERN.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// A redirect stays only with the same upstream, and then under the mount.

@@ -1,7 +1,7 @@
 //! The doors that see everything: nginx hands over the whole POST and takes back where it goes, or the answer itself.
 
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -10,22 +10,29 @@ use serde_json::Value;
 use super::extract::client_ip::said_by_nginx;
 use super::gate::{permit, question};
 use super::refusal::json_rpc;
-use super::state::AppState;
 use super::{pump, refusal};
-use crate::service::gate::Way;
+use crate::service::gate::{Gate, Way};
+use crate::service::relay::Relay;
 
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// nginx bounds bodies before they come here; this bound only backs it up.
 const MOST_BODY: usize = 64 * 1024 * 1024;
 
-pub(super) async fn door(State(state): State<AppState>, request: Request) -> Response {
+/// What the doors need: who decides, and who carries.
+#[derive(Debug)]
+pub(super) struct Doors {
+    pub(super) gate: Gate,
+    pub(super) relay: Relay,
+}
+
+pub(super) async fn door(doors: &Doors, request: Request) -> Response {
     let by_pump = request
         .headers()
         .get("x-gate-door")
         .is_some_and(|door| door == "pump");
     if by_pump {
-        return pump::open(&state, request).await;
+        return pump::open(doors, request).await;
     }
     let (head, body) = request.into_parts();
     if head.method != Method::POST {
@@ -44,11 +51,11 @@ pub(super) async fn door(State(state): State<AppState>, request: Request) -> Res
             &Value::Null,
         );
     };
-    pass(&state, &head, body).await
+    pass(doors, &head, body).await
 }
 
 /// Decide, and send the call on its way.
-pub(super) async fn pass(state: &AppState, head: &axum::http::request::Parts, body: Bytes) -> Response {
+pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body: Bytes) -> Response {
     let seen = (head.method == Method::POST).then_some(&*body);
     let Some(question) = question(&head.headers, &head.method, seen) else {
         return json_rpc(
@@ -58,7 +65,7 @@ pub(super) async fn pass(state: &AppState, head: &axum::http::request::Parts, bo
             &Value::Null,
         );
     };
-    match state.gate.decide(&question).await {
+    match doors.gate.decide(&question).await {
         Err(refused) => axum::response::IntoResponse::into_response(refused),
         Ok(Way::Direct(headers)) => {
             let mut response = permit(StatusCode::OK, headers);
@@ -75,7 +82,7 @@ pub(super) async fn pass(state: &AppState, head: &axum::http::request::Parts, bo
                 body: body.clone(),
                 client: said_by_nginx(&head.headers),
             };
-            match state.relay.carry(&order, sent).await {
+            match doors.relay.carry(&order, sent).await {
                 Ok(carried) => {
                     let mut response = Response::new(axum::body::Body::new(carried.body));
                     *response.status_mut() = carried.status;

@@ -3,13 +3,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::extract::client_ip::said_by_nginx;
 use super::refusal::{TO_THE_PUMP, denied_as, for_auth_request};
-use crate::service::gate::{Gate, PermitHeaders, Question, Way};
+use crate::service::gate::{Gate, PermitHeaders, Question, Way, identity_headers};
 
 /// The question in the headers that our template sets; `None` when it is not our template that asks.
 pub(super) fn question<'a>(
@@ -36,17 +36,11 @@ pub(super) fn question<'a>(
 /// A permit as headers of an answer without a body.
 pub(super) fn permit(status: StatusCode, permit: PermitHeaders) -> Response {
     let mut response = status.into_response();
-    for (name, value) in permit {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response
-                .headers_mut()
-                .insert(HeaderName::from_static(name), value);
-        }
-    }
+    *response.headers_mut() = permit;
     response
 }
 
-pub(super) async fn check(State(gate): State<Gate>, headers: HeaderMap) -> Response {
+pub(super) async fn check(gate: &Gate, headers: &HeaderMap) -> Response {
     let header = |name: &str| {
         headers
             .get(name)
@@ -54,7 +48,7 @@ pub(super) async fn check(State(gate): State<Gate>, headers: HeaderMap) -> Respo
             .unwrap_or_default()
     };
     let method: Method = header("x-gate-method").parse().unwrap_or_default();
-    let Some(question) = question(&headers, &method, None) else {
+    let Some(question) = question(headers, &method, None) else {
         return denied_as(400);
     };
     match (gate.decide(&question).await, header("x-gate-for")) {
@@ -95,10 +89,11 @@ pub(super) async fn validate(State(gate): State<Gate>, headers: HeaderMap) -> Re
                 "server_name": server,
                 "tool_name": null,
             });
-            let mut response = permit(
-                StatusCode::OK,
-                crate::service::gate::identity_headers(who, valid.server.as_ref()),
-            );
+            let mut headers = identity_headers(who, valid.server.as_ref());
+            if let Some(user) = headers.get("x-user").cloned() {
+                headers.insert("x-username", user);
+            }
+            let mut response = permit(StatusCode::OK, headers);
             *response.body_mut() = Json(body).into_response().into_body();
             let json = HeaderValue::from_static("application/json");
             response

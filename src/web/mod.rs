@@ -20,7 +20,12 @@ mod ui;
 pub mod view;
 
 use axum::Router;
-use axum::routing::{any, delete, get, post};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tower::Service;
 
 pub use extract::client_ip::Arrival;
 pub use state::{AppState, Site};
@@ -75,12 +80,23 @@ pub fn registry(state: AppState) -> Router {
     layers::around(routes, &state).with_state(state)
 }
 
-/// What nginx asks.
-pub fn gate(state: AppState) -> Router {
-    Router::new()
-        .route("/_gate/check", any(gate::check))
-        .fallback(any(body_gate::door))
-        .with_state(state)
+/// What nginx asks. Two doors need no router, and every call comes this way.
+pub fn gate(
+    state: AppState,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {
+    let doors = Arc::new(body_gate::Doors {
+        gate: state.gate,
+        relay: state.relay,
+    });
+    tower::service_fn(move |request: Request| {
+        let doors = Arc::clone(&doors);
+        async move {
+            Ok(match request.uri().path() {
+                "/_gate/check" => gate::check(&doors.gate, request.headers()).await,
+                _ => body_gate::door(&doors, request).await,
+            })
+        }
+    })
 }
 
 /// What the command line asks of a running daemon.

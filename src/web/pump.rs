@@ -8,14 +8,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::body_gate::pass;
+use super::body_gate::{Doors, pass};
 use super::refusal::json_rpc;
-use super::state::AppState;
 
-pub(super) async fn open(state: &AppState, request: Request) -> Response {
+pub(super) async fn open(doors: &Doors, request: Request) -> Response {
     let (head, _) = request.into_parts();
     if head.method == Method::DELETE || head.method == Method::HEAD {
-        return pass(state, &head, Bytes::new()).await;
+        return pass(doors, &head, Bytes::new()).await;
     }
     let words = "This server's streams are not offered here; use POST";
     let mut response = json_rpc(StatusCode::METHOD_NOT_ALLOWED, 405, words, &Value::Null);
