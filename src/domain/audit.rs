@@ -18,6 +18,10 @@ pub enum Deed {
     ServerDisabled,
     /// A server was removed.
     ServerRemoved,
+    /// A server was given trust: its answers may go through nginx unread.
+    ServerTrusted,
+    /// The trust in a server was taken away.
+    ServerDistrusted,
     /// A local account got a new password.
     PasswordReset,
     /// A session was ended by its owner from elsewhere, or by an administrator.
@@ -27,6 +31,33 @@ pub enum Deed {
 }
 
 impl Deed {
+    const ALL: [Self; 10] = [
+        Self::ServerRegistered,
+        Self::ServerChanged,
+        Self::ServerEnabled,
+        Self::ServerDisabled,
+        Self::ServerRemoved,
+        Self::ServerTrusted,
+        Self::ServerDistrusted,
+        Self::PasswordReset,
+        Self::SessionEnded,
+        Self::TokenRevoked,
+    ];
+
+    /// The deed of a word in the store.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.as_str() == word)
+    }
+
+    /// Trust given or taken.
+    pub fn of_trust(trusted: bool) -> Self {
+        if trusted {
+            Self::ServerTrusted
+        } else {
+            Self::ServerDistrusted
+        }
+    }
+
     /// The word in the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +66,8 @@ impl Deed {
             Self::ServerEnabled => "server_enabled",
             Self::ServerDisabled => "server_disabled",
             Self::ServerRemoved => "server_removed",
+            Self::ServerTrusted => "server_trusted",
+            Self::ServerDistrusted => "server_distrusted",
             Self::PasswordReset => "password_reset",
             Self::SessionEnded => "session_ended",
             Self::TokenRevoked => "token_revoked",
@@ -43,7 +76,7 @@ impl Deed {
 }
 
 /// One row of the audit trail, written in the same transaction as the deed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// When.
     pub at: Timestamp,

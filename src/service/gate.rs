@@ -6,20 +6,20 @@
 //! **Invariants:** every yes comes from `domain::access::decide`; 401 comes before 404; for a denied tool and an
 //! unknown one a caller gets the same refusal, word for word.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::callers::{Caller, Callers, Error as CallerError, sender};
+use super::callers::{Callers, Error as CallerError, sender};
+use super::permit::{PermitHeaders, direct_headers, permit_headers};
 use crate::domain::access::{Act, Call, Rights, decide};
 use crate::domain::headers;
 use crate::domain::identity::Identity;
 use crate::domain::path::{ServerPath, is_reserved};
-use crate::domain::route::{Route, Table, Texts, base, rest_of, target};
+use crate::domain::route::{Route, Table, Texts, rest_of, target};
 use crate::mcp::Message;
 use crate::mcp::message::Shape;
 
@@ -80,21 +80,6 @@ pub enum Reason {
     /// The gate cannot decide now.
     Away,
 }
-
-/// A permit's headers towards nginx or the upstream, by the names of [`headers::PERMIT`].
-pub type PermitHeaders = HeaderMap;
-
-const X_USER: HeaderName = HeaderName::from_static("x-user");
-const X_CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
-const X_SCOPES: HeaderName = HeaderName::from_static("x-scopes");
-const X_AUTH_METHOD: HeaderName = HeaderName::from_static("x-auth-method");
-const X_SERVER_NAME: HeaderName = HeaderName::from_static("x-server-name");
-const X_TOOL_NAME: HeaderName = HeaderName::from_static("x-tool-name");
-const TARGET: HeaderName = HeaderName::from_static("x-gate-target");
-const AUTHORITY: HeaderName = HeaderName::from_static("x-gate-authority");
-const BASE: HeaderName = HeaderName::from_static("x-gate-base");
-/// What of the client's own goes on: `authorization`, `modern` (its `Mcp-*` headers) or `both`.
-pub const PASSES: HeaderName = HeaderName::from_static("x-gate-passes");
 
 /// How a permitted call goes on.
 #[derive(Debug)]
@@ -428,63 +413,4 @@ fn decode_name(value: &str) -> Result<String, &'static str> {
         .decode(inner)
         .map_err(|_| "`Mcp-Name` is not base64")?;
     String::from_utf8(bytes).map_err(|_| "`Mcp-Name` is not UTF-8")
-}
-
-/// Who is asking, in the header contract's words (contract, section 4.4).
-pub fn identity_headers(who: &Identity, server: Option<&ServerPath>) -> PermitHeaders {
-    let mut permit = HeaderMap::with_capacity(16);
-    set(&mut permit, X_USER, printable(&who.username));
-    set(&mut permit, X_CLIENT_ID, printable(&who.client_id));
-    set(&mut permit, X_SCOPES, printable(&who.scope_line()));
-    permit.insert(X_AUTH_METHOD, HeaderValue::from_static(who.method.as_str()));
-    if let Some(server) = server {
-        set(&mut permit, X_SERVER_NAME, server.name());
-    }
-    permit
-}
-
-fn permit_headers(
-    caller: &Caller,
-    mount: &ServerPath,
-    message: Option<&Message>,
-    modern: bool,
-) -> PermitHeaders {
-    let mut permit = identity_headers(&caller.identity, Some(mount));
-    let tool = message
-        .filter(|message| message.method == "tools/call")
-        .and_then(|message| message.name.as_deref());
-    if let Some(tool) = tool {
-        set(&mut permit, X_TOOL_NAME, printable(tool));
-    }
-    let passes = match (caller.pass_authorization, modern) {
-        (true, true) => "both",
-        (true, false) => "authorization",
-        (false, true) => "modern",
-        (false, false) => return permit,
-    };
-    permit.insert(PASSES, HeaderValue::from_static(passes));
-    permit
-}
-
-fn direct_headers(mut permit: PermitHeaders, route: &Route, block: &str, target: &str) -> PermitHeaders {
-    let origin = route.server.profile.proxy_pass_url.origin();
-    let scheme = origin.scheme.as_str();
-    set(&mut permit, TARGET, format!("{scheme}://{block}{target}"));
-    set(&mut permit, AUTHORITY, origin.authority());
-    set(&mut permit, BASE, base(&route.server.profile));
-    permit
-}
-
-/// Everything that is set is printable, so nothing is lost here.
-fn set(permit: &mut PermitHeaders, name: HeaderName, value: impl AsRef<str>) {
-    if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
-        permit.insert(name, value);
-    }
-}
-
-/// A header value may hold visible ASCII and spaces; the rest is percent-encoded.
-fn printable(text: &str) -> Cow<'_, str> {
-    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-    const UNSAFE: &AsciiSet = &CONTROLS.add(b'%');
-    utf8_percent_encode(text, UNSAFE).into()
 }

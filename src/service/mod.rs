@@ -4,6 +4,7 @@
 pub mod callers;
 pub mod gate;
 pub mod login;
+pub mod permit;
 pub mod publisher;
 pub mod registry;
 pub mod relay;

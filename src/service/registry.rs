@@ -15,6 +15,9 @@ use crate::mcp::{self, Resolver};
 use crate::store::{self, Store};
 use tokio::sync::watch;
 
+/// So many events of a server are shown.
+const HISTORY: u32 = 20;
+
 /// Why the book was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -169,6 +172,11 @@ impl Registry {
         let rights = Arc::clone(&self.rights.borrow());
         servers.retain(|server| rights.may_see(who, &server.path, &server.profile.name));
         Ok(servers)
+    }
+
+    /// What was done to a server of late, newest first, for who may change it.
+    pub async fn history(&self, _permit: &Permit, path: &ServerPath) -> Result<Vec<Event>, Error> {
+        Ok(self.store.events(path.as_str(), HISTORY).await?)
     }
 
     /// One server, if this person may see it.

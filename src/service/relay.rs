@@ -11,7 +11,8 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOC
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Incoming;
 
-use super::gate::{Order, PASSES};
+use super::gate::Order;
+use super::permit::PASSES;
 use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, MODERN, PERMIT};
 use crate::domain::route::base;
 use crate::mcp::{Client, exchange};

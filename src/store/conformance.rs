@@ -91,6 +91,24 @@ async fn servers_come_change_and_go(store: &dyn Store) {
         (7, false, true, at(5))
     );
 
+    // Trust is told apart from the change that it came with, and only when it is another one.
+    for trusted in [Some(true), Some(false), None] {
+        let change = event(Deed::ServerChanged, "/time");
+        let profile = now.profile.clone();
+        store
+            .update_server(&time.path, profile, trusted, change)
+            .await
+            .unwrap();
+    }
+    let told = store.events("/time", 3).await.unwrap();
+    let told: Vec<Deed> = told.iter().map(|event| event.deed).collect();
+    assert_eq!(
+        told,
+        [Deed::ServerChanged, Deed::ServerDistrusted, Deed::ServerChanged]
+    );
+    let all = store.events("/time", 100).await.unwrap();
+    assert_eq!(all.len(), 8, "{all:?}");
+
     let weather = server("/weather").path;
     let gone = store
         .remove_server(&weather, event(Deed::ServerRemoved, "/weather"))

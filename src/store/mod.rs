@@ -108,6 +108,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Option<Revision>, Error>;
     /// Forget a server. `None`: there is no such server.
     async fn remove_server(&self, path: &ServerPath, event: Event) -> Result<Option<Revision>, Error>;
+    /// What was done to a mount path or an account, newest first, at most so many.
+    async fn events(&self, target: &str, most: u32) -> Result<Vec<Event>, Error>;
     /// The newest revision, and every newer one.
     fn revisions(&self) -> watch::Receiver<Revision>;
 

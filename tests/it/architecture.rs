@@ -29,8 +29,15 @@ const ACROSS: &[(&str, &str)] = &[("app", "config"), ("domain", "clock")];
 /// Parts that may not be named from above although they are lower: the face does not reach the drivers.
 const FORBIDDEN: &[(&str, &[&str])] = &[("web", &["store", "nginx", "token", "mcp", "watch", "demo"])];
 
-/// Use cases are strangers, but for the one that says who is asking and the one whose orders are carried.
-const BETWEEN_USE_CASES: &[(&str, &str)] = &[("gate", "callers"), ("relay", "gate")];
+/// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, and the headers
+/// that say so.
+const BETWEEN_USE_CASES: &[(&str, &str)] = &[
+    ("gate", "callers"),
+    ("gate", "permit"),
+    ("permit", "callers"),
+    ("relay", "gate"),
+    ("relay", "permit"),
+];
 
 const MOST_LINES: usize = 400;
 

@@ -106,7 +106,7 @@ async fn both_ways_carry_the_very_bytes_and_say_who_is_asking() {
                 "{:?}",
                 got.headers
             );
-            for name in ["set-cookie", "x-user", "x-backend", "x-accel-redirect"] {
+            for name in ["set-cookie", "x-user", "x-gate-target", "x-accel-redirect"] {
                 assert_eq!(answer.header(name), "", "{mount}: {name} came back");
             }
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
@@ -588,7 +588,7 @@ async fn every_method_and_spelling_of_a_path_means_one_thing() {
 async fn an_upstream_cannot_steer_nginx() {
     let upstream = Upstream::answering(&[
         ("x-accel-redirect", "/api/servers"),
-        ("x-backend", "gatehouse_web"),
+        ("x-gate-target", "gatehouse_web"),
         ("x-gate-status", "419"),
         ("location", "https://evil.example/"),
         ("refresh", "0;url=https://evil.example/"),
@@ -614,7 +614,7 @@ async fn an_upstream_cannot_steer_nginx() {
         );
         for name in [
             "x-accel-redirect",
-            "x-backend",
+            "x-gate-target",
             "x-gate-status",
             "location",
             "refresh",

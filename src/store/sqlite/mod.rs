@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use self::db::Db;
 use super::{Changes, Error, SecretKey, Store};
 use crate::clock::Timestamp;
-use crate::domain::audit::Event;
+use crate::domain::audit::{Deed, Event};
 use crate::domain::identity::{Account, OpenSession, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
@@ -72,10 +72,36 @@ fn insert_event(tx: &Transaction<'_>, event: &Event) -> Result<(), Error> {
     Ok(())
 }
 
+fn events(tx: &Transaction<'_>, target: &str, most: u32) -> Result<Vec<Event>, Error> {
+    let mut rows = tx.prepare_cached(
+        "SELECT at, actor, deed FROM audit_events WHERE target = ?1 ORDER BY id DESC LIMIT ?2",
+    )?;
+    let rows = rows.query_map((target, most), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
+    })?;
+    let mut events = Vec::new();
+    for row in rows {
+        let (at, actor, word) = row?;
+        // A word of a later version is left out rather than hiding all the others.
+        events.extend(Deed::from_word(&word).map(|deed| Event {
+            at: Timestamp::from_unix(at),
+            actor,
+            deed,
+            target: target.to_owned(),
+        }));
+    }
+    Ok(events)
+}
+
 #[async_trait]
 impl Store for Sqlite {
     async fn changes_since(&self, since: Revision) -> Result<Changes, Error> {
         self.db.read(move |tx| servers::changes_since(tx, since)).await
+    }
+
+    async fn events(&self, target: &str, most: u32) -> Result<Vec<Event>, Error> {
+        let target = target.to_owned();
+        self.db.read(move |tx| events(tx, &target, most)).await
     }
 
     async fn server(&self, path: &ServerPath) -> Result<Option<Server>, Error> {

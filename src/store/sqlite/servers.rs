@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use super::db::backend;
 use super::insert_event;
 use crate::clock::Timestamp;
-use crate::domain::audit::Event;
+use crate::domain::audit::{Deed, Event};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::store::{Changes, Error};
@@ -114,7 +114,22 @@ pub(super) fn insert(tx: &Transaction<'_>, server: &Server, event: &Event) -> Re
         ),
     )?;
     insert_event(tx, event)?;
+    if server.trusted {
+        trust_event(tx, server.trusted, event)?;
+    }
     Ok(revision)
+}
+
+/// Beside what was done: that the trust is another one now.
+fn trust_event(tx: &Transaction<'_>, trusted: bool, event: &Event) -> Result<(), Error> {
+    let deed = Deed::of_trust(trusted);
+    insert_event(
+        tx,
+        &Event {
+            deed,
+            ..event.clone()
+        },
+    )
 }
 
 pub(super) fn update(
@@ -125,10 +140,17 @@ pub(super) fn update(
     event: &Event,
 ) -> Result<Option<Revision>, Error> {
     let profile = serde_json::to_string(profile).map_err(backend)?;
+    let sql = "SELECT trusted FROM servers WHERE path = ?1";
+    let before: Option<bool> = tx.query_row(sql, [path.as_str()], |row| row.get(0)).optional()?;
     let sql =
         "UPDATE servers SET profile = ?2, trusted = coalesce(?3, trusted), updated_at = ?4 WHERE path = ?1";
     let touched = tx.execute(sql, (path.as_str(), profile, trusted, event.at.unix()))?;
-    mark(tx, path, touched, event)
+    let revision = mark(tx, path, touched, event)?;
+    match (before, trusted) {
+        (Some(before), Some(now)) if before != now => trust_event(tx, now, event)?,
+        _ => {}
+    }
+    Ok(revision)
 }
 
 pub(super) fn switch(

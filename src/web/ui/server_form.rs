@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::domain::access::Action;
+use crate::domain::audit::{Deed, Event};
 use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
 use crate::web::extract::change::{Change, csrf_token};
@@ -14,7 +15,7 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::{Problem, status};
 use crate::web::state::AppState;
-use crate::web::view::pages::{Chrome, Fault, ServerForm};
+use crate::web::view::pages::{Chrome, Fault, Past, ServerForm};
 
 /// `GET /register`.
 pub(in crate::web) async fn new_page(
@@ -45,7 +46,7 @@ pub(in crate::web) async fn edit_page(
     Mount(path): Mount,
     headers: HeaderMap,
 ) -> Response {
-    let (_, server) = match state.registry.may(&caller.identity, Action::Modify, &path).await {
+    let (permit, server) = match state.registry.may(&caller.identity, Action::Modify, &path).await {
         Ok(found) => found,
         Err(error) => return Problem::from(error).into_response(),
     };
@@ -54,7 +55,11 @@ pub(in crate::web) async fn edit_page(
         csrf_token: csrf_token(&headers),
     };
     let is_admin = state.rights.borrow().is_administrator(&caller.identity);
-    let page = form(chrome, Some(&path), written(&server), Vec::new(), is_admin);
+    let mut page = form(chrome, Some(&path), written(&server), Vec::new(), is_admin);
+    match state.registry.history(&permit, &path).await {
+        Ok(events) => page.history = events.iter().map(past).collect(),
+        Err(error) => return Problem::from(error).into_response(),
+    }
     state.view.page(axum::http::StatusCode::OK, &page)
 }
 
@@ -130,6 +135,25 @@ fn form(
         trusted: text("trusted") == "true",
         is_admin,
         faults,
+        history: Vec::new(),
+    }
+}
+
+fn past(event: &Event) -> Past {
+    let deed = match event.deed {
+        Deed::ServerRegistered => "registered",
+        Deed::ServerChanged => "changed",
+        Deed::ServerEnabled => "switched on",
+        Deed::ServerDisabled => "switched off",
+        Deed::ServerRemoved => "removed",
+        Deed::ServerTrusted => "marked as trusted",
+        Deed::ServerDistrusted => "no longer trusted",
+        Deed::PasswordReset | Deed::SessionEnded | Deed::TokenRevoked => "",
+    };
+    Past {
+        at: event.at.to_string(),
+        actor: event.actor.clone(),
+        deed,
     }
 }
 

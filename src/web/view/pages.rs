@@ -165,6 +165,17 @@ pub struct Fault {
     pub message: String,
 }
 
+/// One line of a server's history.
+#[derive(Debug, Clone, Serialize)]
+pub struct Past {
+    /// When, as RFC 3339 writes it.
+    pub at: String,
+    /// Who.
+    pub actor: String,
+    /// What, in a few words.
+    pub deed: &'static str,
+}
+
 /// The form of a server.
 #[derive(Debug, Clone, Serialize)]
 pub struct ServerForm {
@@ -200,6 +211,8 @@ pub struct ServerForm {
     pub is_admin: bool,
     /// What was wrong with what was typed.
     pub faults: Vec<Fault>,
+    /// What was done to it of late.
+    pub history: Vec<Past>,
 }
 
 impl Page for ServerForm {
@@ -223,6 +236,7 @@ impl Page for ServerForm {
             trusted: true,
             is_admin: true,
             faults: Vec::new(),
+            history: Vec::new(),
         };
         let fault = |field: &str| Fault {
             field: field.to_owned(),
@@ -247,6 +261,11 @@ impl Page for ServerForm {
         let editing = Self {
             editing: Some("/weather".to_owned()),
             action: "/edit/weather".to_owned(),
+            history: vec![Past {
+                at: "2026-01-02T03:04:05Z".to_owned(),
+                actor: "ada".to_owned(),
+                deed: "trusted",
+            }],
             ..new.clone()
         };
         vec![new, refused, editing]

@@ -246,14 +246,15 @@ impl Gateway {
         admin.get("/api/operations/nginx").await.value()
     }
 
-    /// Wait until nginx runs a text with so many upstream blocks.
+    /// Wait until nginx runs a text with so many upstream blocks, and no worker an older one.
     pub async fn until_blocks(&self, count: u64) {
         until("the blocks are live", || async {
-            self.nginx()
+            let live = self
+                .nginx()
                 .await
                 .get("blocks")
-                .and_then(serde_json::Value::as_u64)
-                == Some(count)
+                .and_then(serde_json::Value::as_u64);
+            live == Some(count) && self.nginx_pids().len() == 2
         })
         .await;
     }
