@@ -123,12 +123,26 @@ impl FromStr for UpstreamUrl {
         if !text.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
             return Err(fault("it may hold printable ASCII only, without spaces"));
         }
+        // A parser of URLs takes it for `/`, so what was written would not be what is asked for.
+        if text.contains('\\') {
+            return Err(fault("it may hold no backslash"));
+        }
         let url = Url::parse(text).map_err(|_| fault("it does not read as a URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(fault("a name or password may not stand in it"));
         }
         if url.fragment().is_some() {
             return Err(fault("a fragment (`#…`) may not stand in it"));
+        }
+        let path = text.split('?').next().unwrap_or_default();
+        let is_dots = |segment: &str| {
+            matches!(
+                segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+                "." | ".."
+            )
+        };
+        if path.split('/').skip(3).any(is_dots) {
+            return Err(fault("its path may hold no `.` or `..` segment"));
         }
         let host = match url.host() {
             Some(Host::Domain(name)) => {

@@ -186,21 +186,24 @@ impl Publisher {
             let origin = route.server.profile.proxy_pass_url.origin();
             *calls.entry(origin).or_default() += route.calls();
         }
-        let possible = |origin: &Origin| {
-            may_have_block(origin) && (self.settings.https || origin.scheme == Scheme::Http)
+        // Only what can have a block takes a place of the bound.
+        let possible = |(origin, calls): (&Origin, u64)| {
+            let by_nginx = may_have_block(origin) && (self.settings.https || origin.scheme == Scheme::Http);
+            let block = table
+                .blocks
+                .get(origin)
+                .filter(|block| !self.refused.contains_key(&block.name))?;
+            by_nginx.then(|| (origin.clone(), block.clone(), calls))
         };
-        let mut origins: Vec<(&Origin, u64)> =
-            calls.into_iter().filter(|(origin, _)| possible(origin)).collect();
-        if origins.len() > self.settings.most_blocks {
-            origins.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-            origins.truncate(self.settings.most_blocks);
+        let mut blocks: Vec<(Origin, Block, u64)> = calls.into_iter().filter_map(possible).collect();
+        if blocks.len() > self.settings.most_blocks {
+            blocks.sort_unstable_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+            blocks.truncate(self.settings.most_blocks);
         }
-        origins.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        let block = |(origin, _): (&Origin, u64)| Some((origin.clone(), table.blocks.get(origin)?.clone()));
-        origins
+        blocks.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        blocks
             .into_iter()
-            .filter_map(block)
-            .filter(|(_, block)| !self.refused.contains_key(&block.name))
+            .map(|(origin, block, _)| (origin, block))
             .collect()
     }
 

@@ -4,16 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Gateway, Setup, free_port, until};
-
-fn tools() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
-    assert!(
-        tools.join("ready").is_file(),
-        "the test parts are missing: run `make tools`"
-    );
-    tools
-}
+use crate::harness::{Gateway, Setup, free_port, tools, until};
 
 fn node() -> PathBuf {
     let libraries = std::fs::read_dir(tools().join("venv/lib")).unwrap();

@@ -21,6 +21,8 @@ mod gate;
 mod harness;
 mod hostile;
 mod login;
+mod names;
+mod near_valid;
 mod pages;
 mod publish;
 mod register;

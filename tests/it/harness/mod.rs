@@ -46,6 +46,11 @@ impl Setup {
         self
     }
 
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn without_password(mut self) -> Self {
         self.variables.clear();
         self
@@ -85,6 +90,23 @@ impl Setup {
     pub fn start(self) -> Gateway {
         Gateway::start(self)
     }
+}
+
+/// Clients, servers and libraries that `make tools` puts there.
+pub fn tools() -> PathBuf {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+    let ready = tools.join("ready").is_file();
+    assert!(ready, "the test parts are missing: run `make tools`");
+    tools
+}
+
+/// A library of `make tools`.
+pub fn library(name: &str) -> String {
+    let folders = std::fs::read_dir(tools().join("nss/usr/lib")).unwrap().flatten();
+    let found = folders
+        .map(|folder| folder.path().join(name))
+        .find(|file| file.is_file());
+    found.unwrap().display().to_string()
 }
 
 /// The program under test, with nothing of this machine's environment but the path.

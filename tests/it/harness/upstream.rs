@@ -43,7 +43,18 @@ impl Upstream {
 
     /// With these headers on each answer.
     pub async fn answering(extra: &[(&str, &str)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listening(TcpListener::bind("127.0.0.1:0").await.unwrap(), extra)
+    }
+
+    /// On another address of this machine.
+    pub async fn at(address: &str, port: Option<u16>) -> Self {
+        Self::listening(
+            TcpListener::bind((address, port.unwrap_or(0))).await.unwrap(),
+            &[],
+        )
+    }
+
+    fn listening(listener: TcpListener, extra: &[(&str, &str)]) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let extra = extra
             .iter()
