@@ -26,4 +26,5 @@ mod near_valid;
 mod pages;
 mod publish;
 mod register;
+mod storm;
 mod tokens;

@@ -281,6 +281,16 @@ impl Gateway {
         .await;
     }
 
+    /// Wait until nginx runs everything that there is to publish of so many servers; old workers may still drain.
+    pub async fn until_published(&self, servers: usize) {
+        until("everything is published", || async {
+            let now = self.nginx().await;
+            let blocks = now.get("blocks").and_then(serde_json::Value::as_u64);
+            blocks == Some(servers.min(500) as u64)
+        })
+        .await;
+    }
+
     /// Process ids of nginx's master and workers.
     pub fn nginx_pids(&self) -> Vec<u32> {
         nginx_pids(&self.setup.data())
