@@ -5,7 +5,7 @@ TOOLS := target/tools
 # Debian keeps nginx in /usr/sbin, which is not in everybody's path.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help run build test check arch tools nginx deny bench
+.PHONY: help run build test check arch tools nginx deny bench soak
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -25,6 +25,11 @@ test: nginx tools check ## Install what is missing, then check and test everythi
 bench: nginx build ## Measure what the gate costs (by hand; seven runs of ten seconds a row)
 	@command -v wrk >/dev/null || { echo "bench needs the package wrk" >&2; exit 1; }
 	python3 benches/calls.py target/release/gatehouse
+	python3 benches/latency.py target/release/gatehouse
+	python3 benches/registering.py target/release/gatehouse
+
+soak: nginx tools ## Kill the daemon 200 times and look for what was acknowledged (by hand)
+	GATEHOUSE_KILLS=200 cargo test --locked --test it -- trouble::killed
 
 check: arch deny ## Floors, format, lints, licences
 	cargo fmt --check

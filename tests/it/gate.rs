@@ -183,6 +183,11 @@ async fn a_body_that_two_parsers_could_read_differently_goes_nowhere() {
     let Ways { gateway, upstream } = both_ways().await;
     let few = gateway.member("few", &["few"]);
     let good = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"allowed"}}"#;
+    let utf32: Vec<u8> = good.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    let deep = good.replace(
+        "}}",
+        &format!(",\"arguments\":{}{}}}}}", "[".repeat(100), "]".repeat(100)),
+    );
     let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let bodies: Vec<(&str, Vec<u8>, &str, u16)> = vec![
         (
@@ -210,6 +215,20 @@ async fn a_body_that_two_parsers_could_read_differently_goes_nowhere() {
             400,
         ),
         ("UTF-16", utf16, "application/json", 400),
+        ("UTF-32", utf32, "application/json", 400),
+        ("too deep", deep.into_bytes(), "application/json", 400),
+        (
+            "too large",
+            format!("{good}{}", " ".repeat(8 << 20)).into_bytes(),
+            "application/json",
+            413,
+        ),
+        (
+            "the server's name twice",
+            good.replace("}}", ",\"n\u{61}me\":\"denied\"}}").into_bytes(),
+            "application/json",
+            400,
+        ),
         (
             "a key twice",
             good.replace("\"params\"", "\"method\":\"x\",\"params\"")
@@ -344,6 +363,10 @@ async fn modern_headers_must_say_what_the_body_says_and_go_on_unchanged() {
                 answer.text()
             );
         }
+        // A legacy body under a modern version: its headers must say what it does all the same.
+        let bare = few.clone().with("mcp-protocol-version", "2026-07-28");
+        let answer = bare.mcp(&path, &tool_call("allowed")).await;
+        assert_eq!((answer.status, answer.code()), (400, -32020));
         let legacy_header = few
             .clone()
             .with("mcp-protocol-version", "2025-11-25")

@@ -210,3 +210,30 @@ async fn an_endless_answer_is_passed_on_piece_by_piece_and_ends_with_its_reader(
         assert!(grown < 40_000, "{mount}: the daemon grew by {grown} kB");
     }
 }
+
+#[tokio::test]
+async fn a_redirect_is_never_followed_with_a_credential() {
+    let (gateway, listener) = gateway().await;
+    let elsewhere = crate::harness::Upstream::new().await;
+    for mount in ["stranger", "trusted"] {
+        for status in [
+            "301 Moved",
+            "302 Found",
+            "303 See Other",
+            "307 Temporary Redirect",
+            "308 Permanent Redirect",
+        ] {
+            let redirect = format!(
+                "HTTP/1.1 {status}\r\nLocation: {}/mcp\r\nContent-Length: 0\r\n\r\n",
+                elsewhere.url
+            );
+            let answer = exchange(&gateway, &listener, mount, redirect.as_bytes()).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {}", &status[..3])),
+                "{mount}: {answer}"
+            );
+            assert!(!answer.to_lowercase().contains("location:"), "{mount}: {answer}");
+            assert!(elsewhere.take().is_empty(), "{mount}: {status} was followed");
+        }
+    }
+}

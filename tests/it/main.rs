@@ -28,3 +28,4 @@ mod publish;
 mod register;
 mod storm;
 mod tokens;
+mod trouble;

@@ -116,6 +116,25 @@ impl Actor {
         }
     }
 
+    /// The status of an answer, if the gateway lives to give one.
+    pub async fn try_json(&self, path: &str, body: String) -> Option<u16> {
+        let mut stream = TcpStream::connect(&self.authority).await.ok()?;
+        let headers: String = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let length = body.len();
+        let text = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(text.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        let reading = stream.read_to_end(&mut answer);
+        tokio::time::timeout(super::PATIENCE, reading).await.ok()?.ok()?;
+        String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
+    }
+
     /// Bytes as they are; everything that comes back until the other side closes.
     pub async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(&self.authority).await.unwrap();

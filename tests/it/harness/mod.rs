@@ -22,6 +22,8 @@ pub struct Setup {
     pub listen: Vec<String>,
     pub arguments: Vec<String>,
     pub variables: Vec<(String, String)>,
+    /// Mebibytes of a disk of its own under the data folder, in a mount namespace that ends with the program.
+    pub small_disk: Option<u32>,
 }
 
 impl Setup {
@@ -37,7 +39,13 @@ impl Setup {
             listen,
             arguments,
             variables,
+            small_disk: None,
         }
+    }
+
+    pub fn with_small_disk(mut self, mebibytes: u32) -> Self {
+        self.small_disk = Some(mebibytes);
+        self
     }
 
     pub fn with(mut self, arguments: &[&str]) -> Self {
@@ -75,9 +83,29 @@ impl Setup {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = program();
+        let mut command = match self.small_disk {
+            Some(mebibytes) if words == ["serve"] || words.first() == Some(&"serve") => {
+                self.on_a_disk_of(mebibytes)
+            }
+            _ => program(),
+        };
         command.args(words).arg("--data-dir").arg(self.data());
         command.envs(self.variables.iter().map(|(name, text)| (name, text)));
+        command
+    }
+
+    fn on_a_disk_of(&self, mebibytes: u32) -> Command {
+        let data = self.data();
+        std::fs::create_dir_all(&data).unwrap();
+        let script = format!(
+            "mount -t tmpfs -o size={mebibytes}m none '{}' && exec \"$0\" \"$@\"",
+            data.display()
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script, env!("CARGO_BIN_EXE_gatehouse")]);
+        command
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default());
         command
     }
 
