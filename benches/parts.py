@@ -1,0 +1,140 @@
+"""What the benchmarks share: a stub that answers from memory, a gateway with its own folder, callers and their clocks."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "now", "arguments": {"zone": "UTC"}}}
+POLICY = """
+bench: [{server: '*', methods: [tools/call], tools: [now]}]
+UI-Scopes: {maker: {register_service: [all]}}
+"""
+BASELINE = """
+        location = /_baseline/mcp {
+            {% for block in blocks %}{% if loop.first %}set $target http://{{ block.name }}/mcp;{% endif %}{% endfor %}
+            set $authority stub; set $server_word direct;
+            {% include "part_upstream.tera" %}
+        }
+"""
+ENVIRONMENT = {"PATH": os.environ["PATH"] + ":/usr/sbin"}
+
+
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def ask(url: str, token: str, body: dict | None = None) -> tuple[int, dict]:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, {}
+
+
+def status_of(pid: int, field: str) -> int:
+    """A figure of /proc, in kB."""
+    line = next(line for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1])
+
+
+class Gateway:
+    """A gateway with one nginx worker, in a folder that goes with it."""
+
+    def __init__(self, program: str, folder: pathlib.Path) -> None:
+        self.program, self.folder = str(pathlib.Path(program).resolve()), folder
+        self.listen = f"127.0.0.1:{port()}"
+        self.base = f"http://{self.listen}"
+        (folder / "auth").mkdir()
+        (folder / "auth/scopes.yml").write_text(POLICY)
+        shutil.copytree(ROOT / "nginx", folder / "nginx")
+        doors = folder / "nginx/doors.tera"
+        doors.write_text(BASELINE + doors.read_text())
+        self.start()
+        self.admin, self.maker, self.caller = map(self.token, ("mcp-registry-admin", "maker", "bench"))
+
+    def start(self) -> float:
+        """Seconds until it is ready."""
+        settings = ["--listen", self.listen, "--nginx-workers", "1", "--reload-seconds", "1"]
+        folders = ["--data-dir", self.folder / "data", "--nginx-dir", self.folder / "nginx", "--auth-dir", self.folder / "auth"]
+        began = time.monotonic()
+        self.daemon = subprocess.Popen(
+            [self.program, "serve", *folders, *settings], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        while "is ready at" not in self.daemon.stdout.readline():
+            assert self.daemon.poll() is None, "the gateway did not start"
+        return time.monotonic() - began
+
+    def stop(self) -> None:
+        self.daemon.terminate()
+        self.daemon.wait(20)
+
+    def token(self, scope: str) -> str:
+        command = [self.program, "token", "create", "--data-dir", self.folder / "data", "--user", scope, "--scopes", scope]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def register(self, path: str, url: str, token: str | None = None) -> None:
+        body = {"server_name": path, "path": path, "proxy_pass_url": url}
+        status, _ = ask(f"{self.base}/api/management/servers", token or self.admin, body)
+        assert status == 201, (path, status)
+
+    def workers(self) -> list[int]:
+        master = int((self.folder / "data/run/nginx.group").read_text().split()[1])
+        return [int(pid) for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+    def until_blocks(self, count: int) -> None:
+        """Until nginx runs a text with so many blocks and no worker an older one."""
+        for _ in range(1200):
+            _, now = ask(f"{self.base}/api/operations/nginx", self.admin)
+            if now.get("blocks") == count and len(self.workers()) == 1:
+                return
+            time.sleep(0.05)
+        raise AssertionError("nginx does not follow")
+
+
+@contextlib.contextmanager
+def bench(program: str):
+    """A gateway, and the address of a stub behind it."""
+    with tempfile.TemporaryDirectory(prefix="gh") as name:
+        folder, stub = pathlib.Path(name), port()
+        temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (folder / "stub.conf").write_text(
+            f"worker_processes 1; pid {folder}/stub.pid; error_log {folder}/stub.log; daemon off;\n"
+            f"events {{ worker_connections 1024; }}\nhttp {{ access_log off; {temporary} keepalive_requests 1000000;\n"
+            f"server {{ listen 127.0.0.1:{stub}; location / {{ default_type application/json;"
+            " return 200 '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}'; } } }\n"
+        )
+        upstream = subprocess.Popen(["nginx", "-c", folder / "stub.conf", "-p", folder], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+        gateway = None
+        try:
+            gateway = Gateway(program, folder)
+            yield gateway, f"http://127.0.0.1:{stub}"
+        finally:
+            if gateway:
+                gateway.stop()
+            upstream.terminate()
+            upstream.wait(20)
+
+
+def three_ways(gateway: Gateway, stub: str) -> dict[str, str]:
+    """The same stub without the gate, direct and carried; each is called once."""
+    gateway.register("/direct", stub)
+    gateway.register("/carried", stub, gateway.maker)
+    gateway.until_blocks(1)
+    rows = {"baseline": "_baseline", "direct": "direct", "carried": "carried"}
+    rows = {row: f"{gateway.base}/{mount}/mcp" for row, mount in rows.items()}
+    for url in rows.values():
+        assert ask(url, gateway.caller, MESSAGE)[0] == 200, url
+    return rows
