@@ -19,6 +19,8 @@ use crate::domain::route::{Block, Table, Texts, may_have_block};
 use crate::domain::upstream::{Origin, Scheme};
 use crate::nginx::{self, Nginx, Text};
 
+/// After a text that was no other, so long until the next is made: above the bound most changes change nothing.
+const BREATH: Duration = Duration::from_millis(250);
 /// With so many workers still finishing streams, reloads get rarer.
 const MANY_DRAINING: usize = 4;
 /// Texts that some old worker may still run.
@@ -100,7 +102,7 @@ impl Publisher {
             } else {
                 0
             };
-            let rest = if reloaded { self.rest() } else { Duration::ZERO };
+            let rest = if reloaded { self.rest() } else { BREATH };
             let earliest = Instant::now() + rest;
             // A fault may pass by itself (a port is freed): try again, ever more rarely.
             let retry = Duration::from_secs(5) * 2_u32.saturating_pow(failures.min(6));
@@ -193,7 +195,7 @@ impl Publisher {
                 .blocks
                 .get(origin)
                 .filter(|block| !self.refused.contains_key(&block.name))?;
-            by_nginx.then(|| (origin.clone(), block.clone(), calls))
+            by_nginx.then(|| (origin.clone(), Block::clone(block), calls))
         };
         let mut blocks: Vec<(Origin, Block, u64)> = calls.into_iter().filter_map(possible).collect();
         if blocks.len() > self.settings.most_blocks {

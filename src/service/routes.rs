@@ -109,7 +109,7 @@ impl Routes {
                 changed = revisions.changed() => if changed.is_err() { return },
                 Some((which, found)) = looking.next() => {
                     refreshing &= which != LookUp::Refresh;
-                    self.learn(found);
+                    self.learn(which, found);
                 }
                 _ = again.tick(), if !refreshing => {
                     refreshing = true;
@@ -127,10 +127,18 @@ impl Routes {
         if changes.revision == table.revision {
             return Ok(Vec::new());
         }
-        let changed = with_changes(&table, changes);
         let is_unknown =
-            |origin: &Origin| !changed.blocks.contains_key(origin) && !changed.faults.contains_key(origin);
-        let unknown = origins(&changed).into_iter().filter(is_unknown).collect();
+            |origin: &Origin| !table.blocks.contains_key(origin) && !table.faults.contains_key(origin);
+        let of_changed = changes.changed.iter().filter(|server| server.enabled);
+        let origins: HashSet<&Origin> = of_changed
+            .map(|server| server.profile.proxy_pass_url.origin())
+            .collect();
+        let unknown = origins
+            .into_iter()
+            .filter(|origin| is_unknown(origin))
+            .cloned()
+            .collect();
+        let changed = with_changes(&table, changes);
         self.table.send_replace(Arc::new(changed));
         Ok(unknown)
     }
@@ -150,14 +158,20 @@ impl Routes {
     }
 
     /// Swap the table if anything is different. A name that fails keeps no block: its calls are carried and say why.
-    fn learn(&self, found: Vec<Found>) {
+    fn learn(&self, which: LookUp, found: Vec<Found>) {
         self.table.send_if_modified(|table| {
-            let (mut blocks, mut faults) = (table.blocks.clone(), table.faults.clone());
+            let mut blocks = HashMap::clone(&table.blocks);
+            let mut faults = HashMap::clone(&table.faults);
+            if which == LookUp::Refresh {
+                let in_use: HashSet<Origin> = origins(table).into_iter().collect();
+                blocks.retain(|origin, _| in_use.contains(origin));
+                faults.retain(|origin, _| in_use.contains(origin));
+            }
             for (origin, found) in found {
                 match found {
                     Ok(block) => {
                         faults.remove(&origin);
-                        blocks.insert(origin, block);
+                        blocks.insert(origin, Arc::new(block));
                     }
                     Err(why) => {
                         blocks.remove(&origin);
@@ -165,11 +179,11 @@ impl Routes {
                     }
                 }
             }
-            let differs = blocks != table.blocks || faults != table.faults;
+            let differs = blocks != *table.blocks || faults != *table.faults;
             if differs {
                 *table = Arc::new(Table {
-                    blocks,
-                    faults,
+                    blocks: Arc::new(blocks),
+                    faults: Arc::new(faults),
                     ..Table::clone(table)
                 });
             }
@@ -212,17 +226,9 @@ fn with_changes(table: &Table, changes: Changes) -> Table {
             routes.insert(path, Arc::new(Route::new(server, before.as_deref())));
         }
     }
-    let mut changed = Table {
+    Table {
         revision: changes.revision,
         routes,
-        ..Table::default()
-    };
-    for origin in origins(&changed) {
-        if let Some(block) = table.blocks.get(&origin) {
-            changed.blocks.insert(origin, block.clone());
-        } else if let Some(why) = table.faults.get(&origin) {
-            changed.faults.insert(origin, why.clone());
-        }
+        ..table.clone()
     }
-    changed
 }

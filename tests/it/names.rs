@@ -102,7 +102,8 @@ async fn calls_follow_a_name_to_another_address_and_none_is_lost() {
         ("127.0.0.1", &first),
         ("127.0.0.2", &second),
     ] {
-        (first.take(), second.take());
+        first.take();
+        second.take();
         write(&names.hosts, address);
         until("the calls are there", || async {
             let calls = (0..20).map(|_| admin.mcp("/moving/mcp", &message));

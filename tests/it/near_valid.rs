@@ -172,7 +172,8 @@ async fn accepted_addresses_render_to_exactly_their_blocks() {
         }
     }
     let mut wanted: Vec<BTreeSet<String>> = origins.into_values().collect();
-    (written.sort(), wanted.sort());
+    written.sort();
+    wanted.sort();
     assert_eq!(written, wanted);
     // Nothing else is another one than before.
     for part in ["directives", "listens", "locations"] {
