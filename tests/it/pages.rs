@@ -62,6 +62,23 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
         )
         .await;
     assert!(bad.status == 422 && bad.text().contains("may not be empty"));
+    // Trust given and taken stands in the history, with who did it.
+    for trusted in ["true", "false"] {
+        let form = format!(
+            "csrf_token={token}&name=Weather&proxy_pass_url={}&trusted={trusted}",
+            upstream.url
+        );
+        assert_eq!(browser.form("/edit/weather", &form).await.status, 303);
+    }
+    let history = browser.get("/edit/weather").await.text();
+    for line in [
+        "no longer trusted by admin",
+        "marked as trusted by admin",
+        "registered by admin",
+        "switched off by admin",
+    ] {
+        assert!(history.contains(line), "{line}: {history}");
+    }
 }
 
 #[tokio::test]
