@@ -1,8 +1,9 @@
 //! The program: everything is in the library.
 
-/// A call makes some dozens of small allocations; this allocator halves what they cost (`docs/benchmarks.md`).
+/// A call makes some dozens of small allocations; this allocator halves what they cost and gives idle memory back
+/// (`docs/benchmarks.md`).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> std::process::ExitCode {
     gatehouse::cli::run()
