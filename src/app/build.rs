@@ -22,11 +22,13 @@ use crate::domain::secret::Secret;
 use crate::domain::upstream::AddressRules;
 use crate::nginx::{self, Nginx};
 use crate::service::callers::Callers;
-use crate::service::gate::Gate;
+use crate::service::endpoints::Endpoints;
+use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
+use crate::service::mcp_sessions::McpSessions;
 use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
-use crate::service::relay::Relay;
+use crate::service::relay::{self, Relay};
 use crate::service::routes::Routes;
 use crate::service::tokens::Tokens;
 use crate::token::{Issuer, password, random};
@@ -152,6 +154,13 @@ fn public_scheme(config: &Config) -> &'static str {
     }
 }
 
+fn relay_settings(config: &Config) -> relay::Settings {
+    relay::Settings {
+        public_scheme: public_scheme(config),
+        read_timeout: config.upstream_read,
+    }
+}
+
 fn upstream_settings(config: &Config) -> mcp::Settings {
     mcp::Settings {
         rules: AddressRules {
@@ -214,16 +223,26 @@ impl Parts {
             rights_now.clone(),
             Arc::clone(&clock),
         );
+        let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
+        let endpoints = Endpoints::default();
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
         let state = AppState {
-            gate: Gate::new(
-                callers.clone(),
+            gate: Gate::new(gate::Known {
+                callers: callers.clone(),
+                rights: rights_now.clone(),
+                table: routes.table(),
+                texts: texts_now,
+                sessions: sessions.clone(),
+                endpoints: endpoints.clone(),
+                public_url: config.registry_url.as_str().into(),
+            }),
+            relay: Relay::new(
+                client,
+                sessions,
+                endpoints,
                 rights_now.clone(),
-                routes.table(),
-                texts_now,
-                &config.registry_url,
+                relay_settings(config),
             ),
-            relay: Relay::new(client, public_scheme(config)),
             login: Login::new(Arc::clone(&store), passwords, Arc::clone(&clock)),
             tokens: Tokens::new(
                 issuer,

@@ -16,10 +16,52 @@ pub const LIFECYCLE: &[&str] = &[
     "initialize",
     "ping",
     "server/discover",
+    "subscriptions/listen",
     "notifications/initialized",
     "notifications/cancelled",
     "notifications/progress",
     "notifications/roots/list_changed",
+];
+
+/// A list that a server gives, and what its entries are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct List {
+    /// The method that asks for it.
+    pub method: &'static str,
+    /// Where it stands in the result.
+    pub key: &'static str,
+    /// The method that uses an entry.
+    pub uses: &'static str,
+    /// The field of an entry that a rule names.
+    pub name: &'static str,
+}
+
+/// All lists of MCP: callers see what they may use, and nothing else.
+pub const LISTS: &[List] = &[
+    List {
+        method: "tools/list",
+        key: "tools",
+        uses: "tools/call",
+        name: "name",
+    },
+    List {
+        method: "prompts/list",
+        key: "prompts",
+        uses: "prompts/get",
+        name: "name",
+    },
+    List {
+        method: "resources/list",
+        key: "resources",
+        uses: "resources/read",
+        name: "uri",
+    },
+    List {
+        method: "resources/templates/list",
+        key: "resourceTemplates",
+        uses: "resources/read",
+        name: "uriTemplate",
+    },
 ];
 
 /// What somebody wants to do with the registry itself.
@@ -133,6 +175,30 @@ impl Rights {
     /// Whether they hold the administrators' scope.
     pub fn is_administrator(&self, who: &Identity) -> bool {
         who.scopes.contains(&self.admin_scope)
+    }
+
+    /// Whether they may see this entry of one of a server's lists: one rule names the server and the entry, and either
+    /// the method that uses it or the list itself.
+    pub fn may_see_entry(&self, who: &Identity, server: &ServerPath, list: &List, thing: &str) -> bool {
+        self.lists(who, server, list).any(|rule| rule.tools.has(thing))
+    }
+
+    /// Whether they may see whatever stands in that list.
+    pub fn may_see_all(&self, who: &Identity, server: &ServerPath, list: &List) -> bool {
+        use super::policy::Names::All;
+        self.lists(who, server, list).any(|rule| rule.tools == All)
+    }
+
+    fn lists<'a>(
+        &'a self,
+        who: &'a Identity,
+        server: &'a ServerPath,
+        list: &'a List,
+    ) -> impl Iterator<Item = &'a super::policy::Rule> {
+        let rules = self.policy.rules(&who.scopes);
+        rules.filter(move |rule| {
+            rule.names_server(server) && (rule.methods.has(list.method) || rule.methods.has(list.uses))
+        })
     }
 
     /// Whether they may see this server in lists: by a UI permission, or because they may call it.

@@ -44,6 +44,16 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The name under which something may belong to them: the person, else the client.
+    pub fn principal(&self) -> String {
+        if self.username.is_empty() {
+            // No person's name holds a space.
+            format!("client {}", self.client_id)
+        } else {
+            self.username.clone()
+        }
+    }
+
     /// Scopes joined by spaces, as RFC 6749 section 3.3 writes them.
     pub fn scope_line(&self) -> String {
         self.scopes
@@ -52,6 +62,17 @@ impl Identity {
             .collect::<Vec<_>>()
             .join(" ")
     }
+}
+
+/// Whose an MCP session of a legacy revision is. Sessions are not authentication, so each belongs to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpSession {
+    /// At which server.
+    pub server: String,
+    /// [`Identity::principal`] of whoever opened it.
+    pub principal: String,
+    /// When it is forgotten; every use moves it.
+    pub expires_at: Timestamp,
 }
 
 /// A browser session as the store keeps it, under the hash of its id.

@@ -37,6 +37,9 @@ impl Names {
     }
 }
 
+/// Scopes that a challenge names at most.
+const MOST_NAMED: usize = 8;
+
 /// One rule of a scope: which methods and tools of which server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -116,6 +119,26 @@ impl Policy {
             .filter_map(|group| self.groups.get(group))
             .flatten()
             .cloned()
+            .collect()
+    }
+
+    /// Scopes that would open this method at this server, whatever the call names; without a server, at any. They go
+    /// into challenges, so they do not depend on what exists (RFC 6750 section 3; their alphabet is RFC 6749's, 3.3).
+    pub fn scopes_that_open(&self, server: Option<&ServerPath>, method: &str) -> Vec<&str> {
+        let opens = |rule: &Rule| {
+            let there = server.map_or(rule.server == Names::All, |path| rule.names_server(path));
+            there && rule.methods.has(method) && rule.tools == Names::All
+        };
+        let sayable = |scope: &str| {
+            scope
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+        };
+        let scopes = self.rules.iter();
+        scopes
+            .filter(|(scope, rules)| sayable(scope) && rules.iter().any(opens))
+            .map(|(scope, _)| scope.as_str())
+            .take(MOST_NAMED)
             .collect()
     }
 

@@ -23,6 +23,9 @@ use crate::domain::upstream::Origin;
 /// repeated, because it may have run.
 const IDLE: Duration = Duration::from_secs(4);
 
+/// The kernel asks after a silent peer this often.
+const IDLE_PROBE: Duration = Duration::from_secs(60);
+
 /// Reaches upstreams; keeps connections for each origin.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -53,6 +56,8 @@ impl Client {
         let mut http = HttpConnector::new_with_resolver(resolver.clone());
         http.set_connect_timeout(Some(settings.connect_timeout));
         http.set_nodelay(true);
+        // A stream may be silent for long; a server that is gone must not look like one.
+        http.set_keepalive(Some(IDLE_PROBE));
         http.enforce_http(false);
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(super::tls::client_config(settings.ca_file.as_deref())?)

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// How deep values may nest; serde's own parsers stop at 128.
 const MAX_DEPTH: usize = 64;
@@ -43,6 +44,10 @@ pub struct Message {
     pub uri: Option<String>,
     /// `params.taskId`.
     pub task: Option<String>,
+    /// What `params.ref` of a completion names: a prompt's name or a resource's address.
+    pub reference: Option<String>,
+    /// The resources that a subscription wants to hear of (`params.notifications.resourceSubscriptions`).
+    pub resources: Vec<String>,
     /// The protocol version in `params._meta`.
     pub meta_version: Option<String>,
 }
@@ -98,6 +103,7 @@ impl Message {
     pub fn thing(&self) -> Option<&str> {
         match self.method.as_str() {
             "resources/read" | "resources/subscribe" | "resources/unsubscribe" => self.uri.as_deref(),
+            "completion/complete" => self.reference.as_deref(),
             "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => None,
             _ => self.name.as_deref(),
         }
@@ -107,6 +113,7 @@ impl Message {
     pub fn lacks_its_name(&self) -> bool {
         match self.method.as_str() {
             "tools/call" | "prompts/get" => self.name.is_none(),
+            "completion/complete" => self.reference.is_none(),
             "resources/read" | "resources/subscribe" | "resources/unsubscribe" => self.uri.is_none(),
             _ => false,
         }
@@ -217,7 +224,47 @@ struct Params {
     name: Option<Value>,
     uri: Option<Value>,
     task: Option<Value>,
+    /// Read only for the methods that give them a meaning; elsewhere they may be anything.
+    reference: Option<Box<RawValue>>,
+    notifications: Option<Box<RawValue>>,
     meta: Meta,
+}
+
+/// `params.ref` of `completion/complete`.
+#[derive(Default)]
+struct Reference {
+    kind: Option<Value>,
+    name: Option<Value>,
+    uri: Option<Value>,
+}
+
+/// `params.notifications` of `subscriptions/listen` (MCP 2026-07-28).
+#[derive(Default)]
+struct Wanted {
+    resources: Option<Value>,
+}
+
+impl Reference {
+    /// What it names: by its type, so that nothing else in it could be meant.
+    fn named(self) -> Option<String> {
+        let named = match self.kind.as_ref().and_then(Value::as_str)? {
+            "ref/prompt" => self.name,
+            "ref/resource" => self.uri,
+            _ => None,
+        };
+        named?.as_str().map(str::to_owned)
+    }
+}
+
+impl Wanted {
+    /// The resources; `None` when they are no list of texts.
+    fn resources(self) -> Option<Vec<String>> {
+        let Some(resources) = self.resources else {
+            return Some(Vec::new());
+        };
+        let texts = resources.as_array()?.iter();
+        texts.map(|text| text.as_str().map(str::to_owned)).collect()
+    }
 }
 
 #[derive(Default)]
@@ -252,8 +299,27 @@ impl Top {
             (Some(_), _, true) => return Err(fault("a message cannot be both a request and a response")),
             (None, ..) => return Err(fault("expected a `method`")),
         };
+        let (mut reference, mut resources) = (None, Vec::new());
+        match (
+            method.as_deref(),
+            self.params.reference,
+            self.params.notifications,
+        ) {
+            (Some("completion/complete"), Some(raw), _) => {
+                let read = inner::<Reference>(&raw).map_err(|words| fault(&words))?;
+                reference = read.named();
+            }
+            (Some("subscriptions/listen"), _, Some(raw)) => {
+                let read = inner::<Wanted>(&raw).map_err(|words| fault(&words))?;
+                let words = "expected `resourceSubscriptions` to be a list of texts";
+                resources = read.resources().ok_or_else(|| fault(words))?;
+            }
+            _ => {}
+        }
         Ok(Message {
             shape,
+            reference,
+            resources,
             name: text(self.params.name, "expected `params.name` to be a text")?,
             uri: text(self.params.uri, "expected `params.uri` to be a text")?,
             task: text(self.params.task, "expected `params.taskId` to be a text")?,
@@ -265,6 +331,12 @@ impl Top {
             method: method.unwrap_or_default(),
         })
     }
+}
+
+/// Read an object within the message as strictly as the message itself.
+fn inner<T: Watched>(raw: &RawValue) -> Result<T, String> {
+    let read = Object::<T>::default().deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+    read.map_err(|error| syntax_or_shape(&error).message)
 }
 
 /// One object of the decision path: which keys it watches, and what becomes of each.
@@ -295,7 +367,7 @@ impl Watched for Top {
 }
 
 impl Watched for Params {
-    const KEYS: &'static [&'static str] = &["name", "uri", "taskId", "_meta"];
+    const KEYS: &'static [&'static str] = &["name", "uri", "taskId", "ref", "notifications", "_meta"];
     const WORDS: &'static str = "`params` to be an object";
 
     fn set<'de, M: MapAccess<'de>>(&mut self, key: &'static str, map: &mut M) -> Result<(), M::Error> {
@@ -303,8 +375,35 @@ impl Watched for Params {
             "name" => self.name = Some(map.next_value()?),
             "uri" => self.uri = Some(map.next_value()?),
             "taskId" => self.task = Some(map.next_value()?),
+            "ref" => self.reference = Some(map.next_value()?),
+            "notifications" => self.notifications = Some(map.next_value()?),
             _ => self.meta = map.next_value_seed(Object::<Meta>::default())?,
         }
+        Ok(())
+    }
+}
+
+impl Watched for Reference {
+    const KEYS: &'static [&'static str] = &["type", "name", "uri"];
+    const WORDS: &'static str = "`params.ref` to be an object";
+
+    fn set<'de, M: MapAccess<'de>>(&mut self, key: &'static str, map: &mut M) -> Result<(), M::Error> {
+        let place = match key {
+            "type" => &mut self.kind,
+            "name" => &mut self.name,
+            _ => &mut self.uri,
+        };
+        *place = Some(map.next_value()?);
+        Ok(())
+    }
+}
+
+impl Watched for Wanted {
+    const KEYS: &'static [&'static str] = &["resourceSubscriptions"];
+    const WORDS: &'static str = "`params.notifications` to be an object";
+
+    fn set<'de, M: MapAccess<'de>>(&mut self, _: &'static str, map: &mut M) -> Result<(), M::Error> {
+        self.resources = Some(map.next_value()?);
         Ok(())
     }
 }

@@ -9,6 +9,59 @@ fn read(text: &str) -> Result<Message, Unreadable> {
 }
 
 #[test]
+fn what_is_named_deep_inside_is_read_as_strictly() {
+    let complete = |reference: &str| {
+        read(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{{"ref":{reference}}}}}"#
+        ))
+    };
+    let named = |reference: &str| complete(reference).unwrap().thing().map(str::to_owned);
+    assert_eq!(
+        named(r#"{"type":"ref/prompt","name":"p","uri":"x:y"}"#).as_deref(),
+        Some("p")
+    );
+    assert_eq!(
+        named(r#"{"type":"ref/resource","uri":"x:y"}"#).as_deref(),
+        Some("x:y")
+    );
+    for nameless in [
+        "{}",
+        r#"{"type":"ref/tool","name":"p"}"#,
+        r#"{"type":"ref/prompt"}"#,
+    ] {
+        assert!(complete(nameless).unwrap().lacks_its_name(), "{nameless}");
+    }
+    for odd in [
+        "7",
+        r#"{"type":"ref/prompt","name":"a","name":"b"}"#,
+        r#"{"type":"ref/prompt","name":"a","Name":"b"}"#,
+    ] {
+        assert_eq!(complete(odd).unwrap_err().code, -32600, "{odd}");
+    }
+    let listen = |wanted: &str| {
+        read(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"notifications":{wanted}}}}}"#
+        ))
+    };
+    assert_eq!(
+        listen(r#"{"resourceSubscriptions":["a:1","b:2"]}"#)
+            .unwrap()
+            .resources,
+        ["a:1", "b:2"]
+    );
+    assert!(listen("{}").unwrap().resources.is_empty());
+    for odd in [
+        r#"{"resourceSubscriptions":"a"}"#,
+        r#"{"resourceSubscriptions":["a",1]}"#,
+        "[]",
+    ] {
+        assert_eq!(listen(odd).unwrap_err().code, -32600, "{odd}");
+    }
+    // The same words mean nothing in other methods.
+    assert!(read(r#"{"jsonrpc":"2.0","method":"x","params":{"ref":1,"notifications":false}}"#).is_ok());
+}
+
+#[test]
 fn plain_messages_are_read() {
     let call = read(
         r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"now","arguments":{"name":1}}}"#,

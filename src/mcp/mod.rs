@@ -1,8 +1,10 @@
 //! MCP servers as seen from here: names to addresses, one HTTP exchange, and the strict reader of JSON-RPC.
 
 pub mod exchange;
+pub mod listing;
 pub mod message;
 pub mod resolve;
+pub mod sse;
 mod tls;
 
 pub use exchange::Client;

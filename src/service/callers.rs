@@ -159,6 +159,17 @@ impl Callers {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+        self.issuer.revocations().send_replace(());
+    }
+
+    /// Told each time a credential may have ended before its time.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.issuer.revocations().subscribe()
+    }
+
+    /// How long this caller's proof is still good.
+    pub fn left(&self, caller: &Caller) -> Duration {
+        caller.identity.until.since(self.clock.now())
     }
 
     fn is_foreign(&self, authorization: &str) -> bool {

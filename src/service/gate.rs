@@ -6,80 +6,32 @@
 //! **Invariants:** every yes comes from `domain::access::decide`; 401 comes before 404; for a denied tool and an
 //! unknown one a caller gets the same refusal, word for word.
 
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::callers::{Callers, Error as CallerError, sender};
+use super::callers::{self, Caller, Callers, sender};
+use super::endpoints::{Endpoints, Found};
+use super::mcp_sessions::McpSessions;
 use super::permit::{PermitHeaders, direct_headers, permit_headers};
-use crate::domain::access::{Act, Call, Rights, decide};
-use crate::domain::headers;
+use super::question::{Asked, Question};
+use super::reading::{check_era, check_headers, read, session_id};
+use super::refusal::{Reason, Refusal, away, denied, no_server, no_session, refuse, unknown_caller};
+use super::until::Until;
+use crate::domain::access::{Act, Call, LISTS, List, Rights, decide};
 use crate::domain::identity::Identity;
 use crate::domain::path::{ServerPath, is_reserved};
 use crate::domain::route::{Route, Table, Texts, rest_of, target};
 use crate::mcp::Message;
 use crate::mcp::message::Shape;
 
-/// First modern revision: its requests say method and name in headers (MCP 2026-07-28).
-const MODERN: &str = "2026-07-28";
-/// More headers than this are refused in words.
-const MOST_HEADERS: usize = 200;
-
-/// What nginx asks about one request on a mount path.
-#[derive(Debug)]
-pub struct Question<'a> {
-    /// The client's method.
-    pub method: &'a Method,
-    /// The path as nginx normalised it.
-    pub asked: &'a str,
-    /// Path and query as the client wrote them.
-    pub written: &'a str,
-    /// Hash of the text that this worker runs; none when it is not our nginx.
-    pub text: &'a str,
-    /// Whence the request comes.
-    pub client: Option<IpAddr>,
-    /// All headers.
-    pub headers: &'a HeaderMap,
-    /// The whole body of a POST; none where there can be none.
-    pub body: Option<&'a [u8]>,
-}
-
-/// Why a call does not go on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    /// Which kind of no.
-    pub reason: Reason,
-    /// For the caller.
-    pub message: String,
-    /// The JSON-RPC id, where one could be read.
-    pub id: Value,
-}
-
-/// Kinds of no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// A header or path that means two things.
-    Ambiguous,
-    /// Too many headers.
-    TooLarge,
-    /// Nobody known.
-    Unauthenticated,
-    /// No server is mounted there, or it is switched off.
-    Unknown,
-    /// Their scopes do not allow it.
-    Denied,
-    /// Not `application/json` in UTF-8 without an encoding.
-    MediaType,
-    /// Not one plain JSON-RPC message; the JSON-RPC code.
-    Message(i32),
-    /// Too many invalid credentials from there; wait so many seconds.
-    Slowed(u64),
-    /// The gate cannot decide now.
-    Away,
-}
+/// A stream's right is looked at again after this time at the latest.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// And not before this one, whatever the clock says.
+const AT_LEAST: Duration = Duration::from_millis(100);
 
 /// How a permitted call goes on.
 #[derive(Debug)]
@@ -99,10 +51,27 @@ pub struct Order {
     pub target: String,
     /// The permit.
     pub permit: PermitHeaders,
-    /// Whether the request speaks the modern revision, so that its `Mcp-*` headers go on.
+    /// Whether the request speaks the modern revision, so that its `Mcp-*` headers go on and those of sessions do not.
     pub modern: bool,
     /// The JSON-RPC id, for a failure of the upstream's.
     pub id: Value,
+    /// What we look at in the answer.
+    pub care: Care,
+}
+
+/// What a carried answer needs beside being passed on.
+#[derive(Debug)]
+pub struct Care {
+    /// Whose the call is.
+    pub caller: Arc<Identity>,
+    /// It opens a session (a legacy `initialize`).
+    pub opens_session: bool,
+    /// It may hold lists with entries that the caller may not see.
+    pub sifts: bool,
+    /// It is a stream (a `GET`, a subscription): it ends with the right that opened it.
+    pub until: Option<Until>,
+    /// It may name the address for messages (a `GET`: legacy SSE).
+    pub names_endpoint: bool,
 }
 
 /// What `GET /validate` answers (contract, section 4.4).
@@ -114,47 +83,105 @@ pub struct Validated {
     pub server: Option<ServerPath>,
 }
 
+/// What the gate knows.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Who is asking.
+    pub callers: Callers,
+    /// The present policy.
+    pub rights: watch::Receiver<Arc<Rights>>,
+    /// The present servers.
+    pub table: watch::Receiver<Arc<Table>>,
+    /// What each nginx text has.
+    pub texts: watch::Receiver<Arc<Texts>>,
+    /// Whose MCP sessions are.
+    pub sessions: McpSessions,
+    /// The message addresses of open legacy streams.
+    pub endpoints: Endpoints,
+    /// How browsers call us.
+    pub public_url: Arc<str>,
+}
+
 /// Answers nginx.
 #[derive(Debug, Clone)]
-pub struct Gate {
-    callers: Callers,
-    rights: watch::Receiver<Arc<Rights>>,
-    table: watch::Receiver<Arc<Table>>,
-    texts: watch::Receiver<Arc<Texts>>,
-    public_url: Arc<str>,
+pub struct Gate(Known);
+
+/// A request that may go on.
+struct Judged {
+    caller: Caller,
+    table: Arc<Table>,
+    route: Arc<Route>,
+    target: String,
+    message: Option<Message>,
+    modern: bool,
 }
 
 impl Gate {
-    /// Over the present policy, table and texts; `public_url` is how browsers call us.
-    pub fn new(
-        callers: Callers,
-        rights: watch::Receiver<Arc<Rights>>,
-        table: watch::Receiver<Arc<Table>>,
-        texts: watch::Receiver<Arc<Texts>>,
-        public_url: &str,
-    ) -> Self {
-        Self {
-            callers,
-            rights,
-            table,
-            texts,
-            public_url: public_url.into(),
-        }
+    /// Over the present policy, table and texts.
+    pub fn new(known: Known) -> Self {
+        Self(known)
     }
 
     /// Decide one request.
     pub async fn decide(&self, question: &Question<'_>) -> Result<Way, Refusal> {
+        let judged = self.judge(question).await?;
+        let Judged {
+            caller,
+            route,
+            message,
+            ..
+        } = &judged;
+        route.count();
+        let permit = permit_headers(caller, &route.server.path, message.as_ref(), judged.modern);
+        let (care, cared_for) = self.care(&judged, question);
+        let block = self.block(&judged.table, route, question.text);
+        Ok(match block {
+            Some(block) if !cared_for => Way::Direct(direct_headers(permit, route, &block, &judged.target)),
+            Some(_) | None => Way::Carry(Order {
+                permit,
+                care,
+                id: message.as_ref().map_or(Value::Null, |message| message.id.clone()),
+                modern: judged.modern,
+                target: judged.target,
+                route: judged.route,
+            }),
+        })
+    }
+
+    /// Until the same request would be refused.
+    pub(super) async fn until_refused(&self, asked: &Asked) {
+        let mut rights = self.0.rights.clone();
+        let mut table = self.0.table.clone();
+        let mut credentials = self.0.callers.changes();
+        // A change while we decide is seen, because these look from now on.
+        rights.mark_unchanged();
+        table.mark_unchanged();
+        credentials.mark_unchanged();
+        while let Ok(judged) = self.judge(&asked.question()).await {
+            let left = self.0.callers.left(&judged.caller);
+            tokio::select! {
+                changed = rights.changed() => if changed.is_err() { return },
+                changed = table.changed() => if changed.is_err() { return },
+                changed = credentials.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(left.clamp(AT_LEAST, LOOK_AGAIN)) => {}
+            }
+        }
+    }
+
+    /// Who, where, what, and whether they may.
+    async fn judge(&self, question: &Question<'_>) -> Result<Judged, Refusal> {
         check_headers(question.headers)?;
         let caller = self
+            .0
             .callers
             .identify(question.headers, question.client)
             .await
-            .map_err(unknown_caller)?;
-        if caller.by_cookie && !sender(question.headers).is_this_site(&self.public_url) {
+            .map_err(|error| self.unknown(error))?;
+        if caller.by_cookie && !sender(question.headers).is_this_site(&self.0.public_url) {
             return Err(refuse(Reason::Denied, "the call was sent by another site"));
         }
-        let table = Arc::clone(&self.table.borrow());
-        let route = table.find(question.asked).ok_or_else(no_server)?;
+        let table = Arc::clone(&self.0.table.borrow());
+        let route = Arc::clone(table.find(question.asked).ok_or_else(no_server)?);
         let mount = &route.server.path;
         let rest = rest_of(mount, question.asked, question.written);
         let rest =
@@ -168,47 +195,119 @@ impl Gate {
             .map(|message| check_era(question.headers, message))
             .transpose()?
             .unwrap_or(false);
-        let act = match &message {
-            Some(message) if message.shape != Shape::Response => Act::Message {
-                method: &message.method,
-                thing: message.thing(),
-            },
-            Some(_) | None => Act::Session,
-        };
-        let call = Call::Mcp { server: mount, act };
-        let id = || message.as_ref().map_or(Value::Null, |message| message.id.clone());
-        // Nothing is named, so nothing could be granted; what an upstream would make of it is anybody's guess.
-        if message.as_ref().is_some_and(Message::lacks_its_name) {
-            let words = "expected `params` to name what is called";
-            return Err(Refusal {
-                id: id(),
-                ..refuse(Reason::Message(-32602), words)
-            });
+        self.check_rights(&caller.identity, mount, message.as_ref())?;
+        let principal = caller.identity.principal();
+        if !modern && let Some(id) = session_id(question.headers)? {
+            let belongs = self.0.sessions.belongs(mount, id, &principal).await;
+            if !belongs.map_err(|error| away(&error))? {
+                return Err(with_id(no_session(), message.as_ref()));
+            }
         }
-        if decide(&caller.identity, &call, &self.rights.borrow()).is_err() {
-            return Err(Refusal { id: id(), ..denied() });
-        }
-        route.count();
         let query = question.written.split_once('?').map(|(_, query)| query);
-        let target = target(&route.server.profile, &rest, query);
-        let permit = permit_headers(&caller, mount, message.as_ref(), modern);
-        let params = question
-            .headers
-            .keys()
-            .any(|name| name.as_str().starts_with("mcp-param-"));
-        let block = self
-            .block(&table, route, question.text)
-            .filter(|_| modern || !params);
-        Ok(match block {
-            Some(block) => Way::Direct(direct_headers(permit, route, &block, &target)),
-            None => Way::Carry(Order {
-                route: Arc::clone(route),
-                target,
-                permit,
-                modern,
-                id: id(),
-            }),
+        let found = match message {
+            Some(_) => self.0.endpoints.find(mount, &rest, query, &principal),
+            None => Found::Ordinary,
+        };
+        let target = match found {
+            Found::Mine(target) => target,
+            Found::Ordinary => target(&route.server.profile, &rest, query),
+            Found::Unknown => return Err(with_id(no_session(), message.as_ref())),
+        };
+        Ok(Judged {
+            caller,
+            table,
+            route,
+            target,
+            message,
+            modern,
         })
+    }
+
+    fn check_rights(
+        &self,
+        who: &Identity,
+        server: &ServerPath,
+        message: Option<&Message>,
+    ) -> Result<(), Refusal> {
+        let rights = self.0.rights.borrow();
+        let may = |act| decide(who, &Call::Mcp { server, act }, &rights).is_ok();
+        let Some(message) = message.filter(|message| message.shape != Shape::Response) else {
+            return if may(Act::Session) {
+                Ok(())
+            } else {
+                Err(denied(
+                    &rights.policy.scopes_that_open(Some(server), "initialize"),
+                ))
+            };
+        };
+        // Nothing is named, so nothing could be granted; what an upstream would make of it is anybody's guess.
+        if message.lacks_its_name() {
+            let refusal = refuse(
+                Reason::Message(-32602),
+                "expected `params` to name what is called",
+            );
+            return Err(with_id(refusal, Some(message)));
+        }
+        let method = message.method.as_str();
+        let thing = message.thing();
+        // A subscription to a resource needs what the older method for it needs.
+        let subscribed = message.resources.iter().map(|uri| Act::Message {
+            method: "resources/subscribe",
+            thing: Some(uri),
+        });
+        if subscribed.chain([Act::Message { method, thing }]).all(may) {
+            return Ok(());
+        }
+        let scopes = rights.policy.scopes_that_open(Some(server), method);
+        Err(with_id(denied(&scopes), Some(message)))
+    }
+
+    /// What the answer needs, and whether that is anything.
+    fn care(&self, judged: &Judged, question: &Question<'_>) -> (Care, bool) {
+        let Judged {
+            caller,
+            route,
+            message,
+            modern,
+            ..
+        } = judged;
+        let method = message.as_ref().map_or("", |message| message.method.as_str());
+        let is_get = *question.method == Method::GET;
+        let list = LISTS.iter().find(|list| list.method == method);
+        let rights = self.0.rights.borrow();
+        let all = |list: &List| rights.may_see_all(&caller.identity, &route.server.path, list);
+        let sifts = is_get || list.is_some_and(|list| !all(list));
+        let opens_session = !modern && method == "initialize";
+        let stays = is_get || method == "subscriptions/listen";
+        // Headers that nginx cannot take away: a family of names, or for one revision only.
+        let foreign = |name: &http::HeaderName| match name.as_str() {
+            "mcp-session-id" | "last-event-id" => *modern,
+            name => !modern && name.starts_with("mcp-param-"),
+        };
+        let cared_for = sifts || opens_session || stays || question.headers.keys().any(foreign);
+        let care = Care {
+            caller: Arc::clone(&caller.identity),
+            opens_session,
+            sifts,
+            until: stays.then(|| {
+                let (gate, asked) = (self.clone(), Asked::of(question));
+                Until::new(async move { gate.until_refused(&asked).await })
+            }),
+            names_endpoint: is_get,
+        };
+        (care, cared_for)
+    }
+
+    fn unknown(&self, error: callers::Error) -> Refusal {
+        let refusal = unknown_caller(error);
+        if refusal.reason != Reason::Unauthenticated {
+            return refusal;
+        }
+        // The same for every path: nobody learns here what exists.
+        let rights = self.0.rights.borrow();
+        let scopes = rights.policy.scopes_that_open(None, "initialize");
+        let scopes = scopes.into_iter().map(str::to_owned).collect();
+        Refusal { scopes, ..refusal }
     }
 
     /// The check for people with their own nginx. It sees no body, so a POST needs a rule of everything.
@@ -219,10 +318,11 @@ impl Gate {
         path: &str,
     ) -> Result<Validated, Refusal> {
         let caller = self
+            .0
             .callers
             .identify(headers, None)
             .await
-            .map_err(unknown_caller)?;
+            .map_err(|error| self.unknown(error))?;
         // Nobody has normalised this path for us, so it must be written in the one way that needs no normalising.
         let is_dots = |segment: &str| segment == "." || segment == "..";
         if !path.starts_with('/')
@@ -242,7 +342,7 @@ impl Gate {
                 server: None,
             });
         }
-        let table = Arc::clone(&self.table.borrow());
+        let table = Arc::clone(&self.0.table.borrow());
         let route = table.find(path).ok_or_else(no_server)?;
         let server = &route.server.path;
         let act = if *method == Method::POST {
@@ -253,9 +353,9 @@ impl Gate {
         decide(
             &caller.identity,
             &Call::Mcp { server, act },
-            &self.rights.borrow(),
+            &self.0.rights.borrow(),
         )
-        .map_err(|_| denied())?;
+        .map_err(|_| denied(&[]))?;
         Ok(Validated {
             identity: caller.identity,
             server: Some(server.clone()),
@@ -269,6 +369,7 @@ impl Gate {
         }
         let block = table.blocks.get(route.server.profile.proxy_pass_url.origin())?;
         let has = self
+            .0
             .texts
             .borrow()
             .get(text)
@@ -277,140 +378,7 @@ impl Gate {
     }
 }
 
-fn refuse(reason: Reason, message: impl Into<String>) -> Refusal {
-    Refusal {
-        reason,
-        message: message.into(),
-        id: Value::Null,
-    }
-}
-
-fn no_server() -> Refusal {
-    refuse(Reason::Unknown, "no server is mounted here")
-}
-
-fn denied() -> Refusal {
-    refuse(Reason::Denied, "your scopes do not allow this")
-}
-
-fn unknown_caller(error: CallerError) -> Refusal {
-    match error {
-        CallerError::Nobody | CallerError::Bad(_) => {
-            refuse(Reason::Unauthenticated, "a valid token is needed")
-        }
-        CallerError::Slowed(seconds) => refuse(Reason::Slowed(seconds), error.to_string()),
-        CallerError::Away(ref error) => {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "a session could not be checked"
-            );
-            refuse(Reason::Away, "the gate cannot decide now")
-        }
-    }
-}
-
-fn check_headers(given: &HeaderMap) -> Result<(), Refusal> {
-    if given.len() > MOST_HEADERS {
-        return Err(refuse(
-            Reason::TooLarge,
-            format!("at most {MOST_HEADERS} headers are accepted"),
-        ));
-    }
-    match given.keys().find(|name| headers::is_disguised(name.as_str())) {
-        Some(name) => Err(refuse(
-            Reason::Ambiguous,
-            format!("the header `{name}` is not accepted; write it with `-`"),
-        )),
-        None => Ok(()),
-    }
-}
-
-/// The message in a POST, if it means the same to everybody.
-fn read(given: &HeaderMap, body: &[u8]) -> Result<Message, Refusal> {
-    let media = || {
-        refuse(
-            Reason::MediaType,
-            "expected `application/json` in UTF-8 without `Content-Encoding`",
-        )
-    };
-    let mut types = given.get_all(http::header::CONTENT_TYPE).iter();
-    let (Some(kind), None) = (types.next(), types.next()) else {
-        return Err(media());
-    };
-    if given.contains_key(http::header::CONTENT_ENCODING) || !is_json(kind.to_str().unwrap_or_default()) {
-        return Err(media());
-    }
-    Message::read(body).map_err(|unreadable| Refusal {
-        reason: Reason::Message(unreadable.code),
-        message: unreadable.message,
-        id: unreadable.id,
-    })
-}
-
-fn is_json(kind: &str) -> bool {
-    let mut parts = kind.split(';').map(str::trim);
-    let json = parts
-        .next()
-        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    json && parts.all(|parameter| {
-        let charset = parameter
-            .split_once('=')
-            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-        charset.is_none_or(|(_, value)| value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
-    })
-}
-
-/// Whether the request is modern; then its headers must say once what its body says (MCP 2026-07-28, 1.3).
-fn check_era(given: &HeaderMap, message: &Message) -> Result<bool, Refusal> {
-    let mismatch = |words: &str| Refusal {
-        id: message.id.clone(),
-        ..refuse(Reason::Message(-32020), words)
-    };
-    let one = |name: &str| {
-        let mut values = given
-            .get_all(name)
-            .iter()
-            .map(|value| value.to_str().unwrap_or("\u{fffd}"));
-        match (values.next(), values.next()) {
-            (first, None) => Ok(first),
-            (_, Some(_)) => Err(mismatch(&format!("the header `{name}` came twice"))),
-        }
-    };
-    let version = one("mcp-protocol-version")?;
-    let is_modern = |version: &str| version.len() == MODERN.len() && version >= MODERN;
-    let (header_modern, body_modern) = (
-        version.is_some_and(is_modern),
-        message.meta_version.as_deref().is_some_and(is_modern),
-    );
-    if !header_modern && !body_modern {
-        return Ok(false);
-    }
-    if message.meta_version.is_some() && message.meta_version.as_deref() != version {
-        return Err(mismatch(
-            "`MCP-Protocol-Version` and the version in the body disagree",
-        ));
-    }
-    if one("mcp-method")? != Some(message.method.as_str()) {
-        return Err(mismatch("`Mcp-Method` must say the method of the body"));
-    }
-    let name = one("mcp-name")?.map(decode_name).transpose().map_err(mismatch)?;
-    if name.as_deref() != message.header_name() {
-        return Err(mismatch("`Mcp-Name` must say the name of the body"));
-    }
-    Ok(true)
-}
-
-/// A plain value, or `=?base64?…?=`.
-fn decode_name(value: &str) -> Result<String, &'static str> {
-    use base64::Engine;
-    let Some(inner) = value
-        .strip_prefix("=?base64?")
-        .and_then(|rest| rest.strip_suffix("?="))
-    else {
-        return Ok(value.to_owned());
-    };
-    let bytes = base64::prelude::BASE64_STANDARD
-        .decode(inner)
-        .map_err(|_| "`Mcp-Name` is not base64")?;
-    String::from_utf8(bytes).map_err(|_| "`Mcp-Name` is not UTF-8")
+fn with_id(refusal: Refusal, message: Option<&Message>) -> Refusal {
+    let id = message.map_or(Value::Null, |message| message.id.clone());
+    Refusal { id, ..refusal }
 }

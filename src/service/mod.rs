@@ -2,11 +2,19 @@
 //! type of `domain` on a channel that `app` ties.
 
 pub mod callers;
+pub mod endpoints;
 pub mod gate;
 pub mod login;
+pub mod mcp_sessions;
 pub mod permit;
 pub mod publisher;
+pub mod question;
+mod reading;
+pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod routes;
+mod sieve;
+pub mod stream;
 pub mod tokens;
+pub mod until;

@@ -4,20 +4,50 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName,
+    HeaderValue, LOCATION,
+};
 use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
+use super::endpoints::Endpoints;
 use super::gate::Order;
+use super::mcp_sessions::{self, McpSessions};
 use super::permit::PASSES;
+use super::sieve::RightsSieve;
+use super::stream::{Naming, Stream};
+use crate::domain::access::Rights;
 use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, MODERN, PERMIT};
 use crate::domain::route::base;
-use crate::mcp::{Client, exchange};
+use crate::mcp::{self, Client, exchange, listing, sse};
 
-pub use crate::mcp::Error;
+pub use crate::mcp::Error as UpstreamError;
+
+/// Why a carried call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The upstream gave none.
+    #[error(transparent)]
+    Upstream(#[from] mcp::Error),
+    /// Whose session it is could not be kept.
+    #[error(transparent)]
+    Session(#[from] mcp_sessions::Error),
+}
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+impl Error {
+    fn unusable() -> Self {
+        Self::Upstream(mcp::Error::Unusable)
+    }
+}
 
 /// What the client sent, beside the order.
 #[derive(Debug)]
@@ -41,28 +71,63 @@ pub struct Carried {
     pub status: StatusCode,
     /// The headers that may come along.
     pub headers: HeaderMap,
-    /// The body, as it comes.
-    pub body: Incoming,
+    /// The body.
+    pub body: Body,
+}
+
+/// What of an answer's body goes on.
+#[derive(Debug)]
+pub enum Body {
+    /// As it comes.
+    Untouched(Incoming),
+    /// Looked into while it comes.
+    Stream(Box<Stream>),
+    /// A list, cut down.
+    Whole(Bytes),
 }
 
 /// Carries calls.
 #[derive(Debug, Clone)]
 pub struct Relay {
     client: Client,
-    public_scheme: &'static str,
+    sessions: McpSessions,
+    endpoints: Endpoints,
+    rights: watch::Receiver<Arc<Rights>>,
+    settings: Settings,
 }
 
+/// How calls are carried.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How the public reaches us: `http` or `https`.
+    pub public_scheme: &'static str,
+    /// How long a server may be silent; whoever waits for a stream hears from us before that.
+    pub read_timeout: Duration,
+}
+
+/// We speak on a silent stream after this time at the latest.
+const SILENCE: Duration = Duration::from_secs(15);
+
 impl Relay {
-    /// Over an HTTP client; `public_scheme` is how the public reaches us.
-    pub fn new(client: Client, public_scheme: &'static str) -> Self {
+    /// Over an HTTP client.
+    pub fn new(
+        client: Client,
+        sessions: McpSessions,
+        endpoints: Endpoints,
+        rights: watch::Receiver<Arc<Rights>>,
+        settings: Settings,
+    ) -> Self {
         Self {
             client,
-            public_scheme,
+            sessions,
+            endpoints,
+            rights,
+            settings,
         }
     }
 
     /// Make the call and wait for the answer's head.
-    pub async fn carry(&self, order: &Order, sent: Sent<'_>) -> Result<Carried, Error> {
+    pub async fn carry(&self, order: &mut Order, sent: Sent<'_>) -> Result<Carried, Error> {
         let origin = order.route.server.profile.proxy_pass_url.origin();
         let headers = self.onward(order, &sent);
         let call = exchange::Call {
@@ -83,11 +148,83 @@ impl Relay {
         if let Some(kept) = location.and_then(|value| kept_location(value, order)) {
             headers.insert(LOCATION, kept);
         }
+        if order.care.opens_session
+            && let Some(id) = head.headers.get(SESSION_ID)
+        {
+            let id = id.to_str().map_err(|_| Error::unusable())?;
+            let (server, principal) = (&order.route.server.path, order.care.caller.principal());
+            self.sessions.bind(server, id, &principal).await?;
+        }
+        let body = self.body(order, head.status, &head.headers, body).await?;
         Ok(Carried {
             status: head.status,
             headers,
             body,
         })
+    }
+
+    async fn body(
+        &self,
+        order: &mut Order,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Body, Error> {
+        let care = &mut order.care;
+        if !care.sifts && care.until.is_none() {
+            return Ok(Body::Untouched(body));
+        }
+        let sieve = care.sifts.then(|| RightsSieve {
+            rights: self.rights.clone(),
+            caller: Arc::clone(&care.caller),
+            server: order.route.server.path.clone(),
+        });
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind
+            .and_then(|kind| kind.split(';').next())
+            .unwrap_or_default()
+            .trim();
+        let plain = headers
+            .get(CONTENT_ENCODING)
+            .is_none_or(|encoding| encoding == "identity");
+        let is = |known: &str| plain && kind.eq_ignore_ascii_case(known);
+        if is("text/event-stream") {
+            let naming = care.names_endpoint.then(|| Naming {
+                endpoints: self.endpoints.clone(),
+                route: Arc::clone(&order.route),
+                target: order.target.clone(),
+                principal: care.caller.principal(),
+            });
+            let silence = SILENCE.min(self.settings.read_timeout / 2);
+            let stream = Stream::new(body, care.until.take(), sieve, naming, silence);
+            return Ok(Body::Stream(Box::new(stream)));
+        }
+        match sieve {
+            // Lists come as answers to requests; what a `GET` brings beside streams is none.
+            Some(sieve) if is("application/json") && !care.names_endpoint => {
+                self.cut(sieve, status, body).await
+            }
+            // A list in a form that we cannot read could hold anything; an error, or nothing at all, holds none.
+            Some(_) if status.is_success() && !care.names_endpoint && status != StatusCode::ACCEPTED => {
+                Err(Error::unusable())
+            }
+            Some(_) | None => Ok(Body::Untouched(body)),
+        }
+    }
+
+    async fn cut(&self, sieve: RightsSieve, status: StatusCode, body: Incoming) -> Result<Body, Error> {
+        let whole = Limited::new(body, sse::MOST_EVENT).collect();
+        let whole = tokio::time::timeout(self.settings.read_timeout, whole).await;
+        let whole = whole
+            .map_err(|_| mcp::Error::Slow)?
+            .map_err(|_| Error::unusable())?
+            .to_bytes();
+        match listing::sift(&whole, &sieve) {
+            Ok(Some(cut)) => Ok(Body::Whole(cut.into())),
+            Ok(None) => Ok(Body::Whole(whole)),
+            Err(listing::Unreadable) if !status.is_success() => Ok(Body::Whole(whole)),
+            Err(listing::Unreadable) => Err(Error::unusable()),
+        }
     }
 
     /// The client's headers without what is not the upstream's business, and who is asking.
@@ -110,7 +247,9 @@ impl Relay {
             let stays = OURS.contains(word)
                 || named_by_connection.iter().any(|named| named == word)
                 || (*name == AUTHORIZATION && !passes_authorization)
-                || (!order.modern && is_modern(word));
+                || (!order.modern && is_modern(word))
+                || (order.modern && matches!(word, "mcp-session-id" | "last-event-id"))
+                || (order.care.sifts && *name == ACCEPT_ENCODING);
             if !stays {
                 headers.append(name.clone(), value.clone());
             }
@@ -123,7 +262,11 @@ impl Relay {
         let client = sent.client.map(|client| client.to_string());
         set(&mut headers, "x-real-ip", client.as_deref());
         set(&mut headers, "x-forwarded-for", client.as_deref());
-        set(&mut headers, "x-forwarded-proto", Some(self.public_scheme));
+        set(
+            &mut headers,
+            "x-forwarded-proto",
+            Some(self.settings.public_scheme),
+        );
         let host = sent
             .headers
             .get(HOST)
@@ -132,7 +275,10 @@ impl Relay {
         set(
             &mut headers,
             "x-original-url",
-            Some(&format!("{}://{host}{}", self.public_scheme, sent.written)),
+            Some(&format!(
+                "{}://{host}{}",
+                self.settings.public_scheme, sent.written
+            )),
         );
         headers
     }

@@ -50,11 +50,68 @@ pub(super) async fn all(store: &dyn Store) {
     servers_come_change_and_go(store).await;
     clashing_paths_are_taken(store).await;
     sessions_end(store).await;
+    mcp_sessions_belong_to_one_principal(store).await;
     tokens_are_kept_limited_revoked_and_refreshed_once(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();
     store.put_fact("k", "2".to_owned()).await.unwrap();
     assert_eq!(store.fact("k").await.unwrap().as_deref(), Some("2"));
     assert_eq!(store.fact("other").await.unwrap(), None);
+}
+
+async fn mcp_sessions_belong_to_one_principal(store: &dyn Store) {
+    let session = |principal: &str, end| McpSession {
+        server: "/a".to_owned(),
+        principal: principal.to_owned(),
+        expires_at: at(end),
+    };
+    let key = |n: u8| [n; 32];
+    assert!(
+        store
+            .bind_mcp_session(key(1), session("ada", 10), at(0), 2)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .bind_mcp_session(key(1), session("bob", 10), at(0), 2)
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store.mcp_session(key(1), at(0)).await.unwrap(),
+        Some(session("ada", 10))
+    );
+    assert_eq!(store.mcp_session(key(1), at(10)).await.unwrap(), None);
+    // Renewed, then pushed out by two newer ones of the same principal; another's stays.
+    assert!(
+        store
+            .bind_mcp_session(key(1), session("ada", 12), at(0), 2)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .bind_mcp_session(key(9), session("bob", 11), at(0), 2)
+            .await
+            .unwrap()
+    );
+    for n in [2, 3] {
+        assert!(
+            store
+                .bind_mcp_session(key(n), session("ada", 20), at(0), 2)
+                .await
+                .unwrap()
+        );
+    }
+    assert_eq!(store.mcp_session(key(1), at(0)).await.unwrap(), None);
+    assert!(store.mcp_session(key(9), at(0)).await.unwrap().is_some());
+    // What has ended is anybody's.
+    assert!(
+        store
+            .bind_mcp_session(key(9), session("ada", 30), at(15), 9)
+            .await
+            .unwrap()
+    );
 }
 
 async fn servers_come_change_and_go(store: &dyn Store) {

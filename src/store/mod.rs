@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::audit::Event;
-use crate::domain::identity::{Account, OpenSession, Session};
+use crate::domain::identity::{Account, McpSession, OpenSession, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
@@ -134,6 +134,20 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error>;
     /// End a session. A second call does nothing.
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error>;
+
+    // MCP sessions.
+
+    /// Keep whose an MCP session is, or renew it; `false` when it is somebody else's. Of one principal at one server
+    /// only the newest `most` are kept.
+    async fn bind_mcp_session(
+        &self,
+        key: SecretKey,
+        session: McpSession,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<bool, Error>;
+    /// An MCP session that has not ended at `now`.
+    async fn mcp_session(&self, key: SecretKey, now: Timestamp) -> Result<Option<McpSession>, Error>;
 
     // Tokens.
 

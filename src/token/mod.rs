@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use self::keys::Keys;
 use crate::clock::Clock;
@@ -85,6 +86,7 @@ struct Inner {
     /// By the SHA-256 of the whole token: a signature costs more than all the rest of a decision.
     verified: Mutex<HashMap<[u8; 32], Arc<Verified>>>,
     revoked: RwLock<HashSet<String>>,
+    ended: watch::Sender<()>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -107,6 +109,7 @@ impl Issuer {
             clock,
             verified: Mutex::default(),
             revoked: RwLock::default(),
+            ended: watch::Sender::default(),
         })))
     }
 
@@ -193,6 +196,12 @@ impl Issuer {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(ids);
+        self.0.ended.send_replace(());
+    }
+
+    /// Told each time tokens are revoked; whoever relies on one for longer than a moment asks again then.
+    pub fn revocations(&self) -> &watch::Sender<()> {
+        &self.0.ended
     }
 
     /// Sign with a new key from now on. Tokens of the old ones stay good until they end; a key goes when all of its

@@ -1,6 +1,6 @@
 //! The doors that see everything: nginx hands over the whole POST and takes back where it goes, or the answer itself.
 
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
@@ -12,7 +12,7 @@ use super::gate::{permit, question};
 use super::refusal::json_rpc;
 use super::{pump, refusal};
 use crate::service::gate::{Gate, Way};
-use crate::service::relay::Relay;
+use crate::service::relay::{self, Relay, Sent};
 
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
 
@@ -74,17 +74,21 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
                 .insert(ACCEL, HeaderValue::from_static("@upstream"));
             response
         }
-        Ok(Way::Carry(order)) => {
-            let sent = crate::service::relay::Sent {
+        Ok(Way::Carry(mut order)) => {
+            let sent = Sent {
                 method: head.method.clone(),
                 written: question.written,
                 headers: &head.headers,
                 body: body.clone(),
                 client: said_by_nginx(&head.headers),
             };
-            match doors.relay.carry(&order, sent).await {
+            match doors.relay.carry(&mut order, sent).await {
                 Ok(carried) => {
-                    let mut response = Response::new(axum::body::Body::new(carried.body));
+                    let mut response = Response::new(match carried.body {
+                        relay::Body::Untouched(body) => Body::new(body),
+                        relay::Body::Stream(stream) => Body::new(*stream),
+                        relay::Body::Whole(bytes) => Body::from(bytes),
+                    });
                     *response.status_mut() = carried.status;
                     *response.headers_mut() = carried.headers;
                     response

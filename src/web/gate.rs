@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::extract::client_ip::said_by_nginx;
 use super::refusal::{TO_THE_PUMP, denied_as, for_auth_request};
-use crate::service::gate::{Gate, Question, Way};
+use crate::service::gate::{Gate, Way};
 use crate::service::permit::{PermitHeaders, identity_headers};
+use crate::service::question::Question;
 
 /// The question in the headers that our template sets; `None` when it is not our template that asks.
 pub(super) fn question<'a>(

@@ -7,22 +7,38 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::domain::Kind;
-use crate::service::gate::{Reason, Refusal};
-use crate::service::relay;
+use crate::service::mcp_sessions;
+use crate::service::refusal::{Reason, Refusal};
+use crate::service::relay::{self, UpstreamError};
 
-/// What a caller without a valid token is told (RFC 6750 section 3).
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp\"");
+/// What a caller without a valid token is told, or one without the right scope where another one would help (RFC 6750
+/// section 3). Where no scope would, there is no challenge: clients would sign people in again and again.
+fn challenge(refusal: &Refusal) -> Option<HeaderValue> {
+    let scope = refusal.scopes.join(" ");
+    let words = match (refusal.reason, scope.is_empty()) {
+        (Reason::Unauthenticated, true) => "Bearer realm=\"mcp\"".to_owned(),
+        (Reason::Unauthenticated, false) => format!("Bearer realm=\"mcp\", scope=\"{scope}\""),
+        (Reason::Denied, false) => {
+            format!("Bearer realm=\"mcp\", error=\"insufficient_scope\", scope=\"{scope}\"")
+        }
+        _ => return None,
+    };
+    HeaderValue::from_str(&words).ok()
+}
+
 const GATE_STATUS: HeaderName = HeaderName::from_static("x-gate-status");
 
 /// nginx takes the request to the pump when it reads this.
 pub(super) const TO_THE_PUMP: u16 = 419;
+/// A 404 in other words: the server is there, the MCP session is not.
+const NO_SESSION: u16 = 440;
 
 pub(super) fn status(reason: Reason) -> StatusCode {
     match reason {
         Reason::Ambiguous | Reason::Message(_) => StatusCode::BAD_REQUEST,
         Reason::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Reason::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Reason::Unknown => StatusCode::NOT_FOUND,
+        Reason::Unknown | Reason::NoSession => StatusCode::NOT_FOUND,
         Reason::Denied => StatusCode::FORBIDDEN,
         Reason::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::Slowed(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -45,13 +61,14 @@ impl IntoResponse for Refusal {
             Reason::TooLarge
             | Reason::Unauthenticated
             | Reason::Unknown
+            | Reason::NoSession
             | Reason::Denied
             | Reason::Slowed(_)
             | Reason::Away => i32::from(status.as_u16()),
         };
         let mut response = json_rpc(status, code, &self.message, &self.id);
-        if self.reason == Reason::Unauthenticated {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        if let Some(challenge) = challenge(&self) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         let wait = match self.reason {
             Reason::Away => Some(2),
@@ -70,13 +87,12 @@ impl IntoResponse for Refusal {
 /// The same for `auth_request`, which lets only 2xx, 401 and 403 pass and wants no body: what is meant stands in a
 /// header. 500 says on purpose that the gate could not decide; the template words it.
 pub(super) fn for_auth_request(refusal: &Refusal) -> Response {
-    match refusal.reason {
-        Reason::Unauthenticated => {
-            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, CHALLENGE)]).into_response()
-        }
+    let mut response = match refusal.reason {
+        Reason::Unauthenticated => StatusCode::UNAUTHORIZED.into_response(),
         Reason::Away => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Reason::Denied => StatusCode::FORBIDDEN.into_response(),
         Reason::Unknown => denied_as(404),
+        Reason::NoSession => denied_as(NO_SESSION),
         Reason::Slowed(seconds) => {
             let mut response = denied_as(429);
             response
@@ -85,7 +101,11 @@ pub(super) fn for_auth_request(refusal: &Refusal) -> Response {
             response
         }
         Reason::Ambiguous | Reason::TooLarge | Reason::MediaType | Reason::Message(_) => denied_as(400),
+    };
+    if let Some(challenge) = challenge(refusal) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
+    response
 }
 
 pub(super) fn denied_as(status: u16) -> Response {
@@ -94,15 +114,32 @@ pub(super) fn denied_as(status: u16) -> Response {
 
 /// A carried call whose upstream did not answer. It names the server, not its address.
 pub(super) fn upstream(error: &relay::Error, mount: &str, id: &Value) -> Response {
+    let error = match error {
+        relay::Error::Upstream(error) => error,
+        relay::Error::Session(mcp_sessions::Error::Taken) => &UpstreamError::Unusable,
+        relay::Error::Session(mcp_sessions::Error::Away(error)) => {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "a session could not be kept"
+            );
+            let refusal = Refusal {
+                reason: Reason::Away,
+                message: "the gate cannot decide now".to_owned(),
+                id: id.clone(),
+                scopes: Vec::new(),
+            };
+            return refusal.into_response();
+        }
+    };
     let (status, words) = match error {
-        relay::Error::Slow => (StatusCode::GATEWAY_TIMEOUT, "did not answer in time"),
-        relay::Error::Unresolved(_) => (StatusCode::BAD_GATEWAY, "has a name that does not resolve"),
-        relay::Error::Forbidden(_) => (
+        UpstreamError::Slow => (StatusCode::GATEWAY_TIMEOUT, "did not answer in time"),
+        UpstreamError::Unresolved(_) => (StatusCode::BAD_GATEWAY, "has a name that does not resolve"),
+        UpstreamError::Forbidden(_) => (
             StatusCode::BAD_GATEWAY,
             "leads to an address that may not be reached",
         ),
-        relay::Error::Unreachable(_) => (StatusCode::BAD_GATEWAY, "cannot be reached"),
-        relay::Error::Unusable => (StatusCode::BAD_GATEWAY, "gave an answer that cannot be passed on"),
+        UpstreamError::Unreachable(_) => (StatusCode::BAD_GATEWAY, "cannot be reached"),
+        UpstreamError::Unusable => (StatusCode::BAD_GATEWAY, "gave an answer that cannot be passed on"),
     };
     if error.kind() != Kind::Unavailable {
         tracing::warn!(

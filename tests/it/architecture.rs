@@ -33,10 +33,25 @@ const FORBIDDEN: &[(&str, &[&str])] = &[("web", &["store", "nginx", "token", "mc
 /// that say so.
 const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("gate", "callers"),
+    ("gate", "endpoints"),
+    ("gate", "mcp_sessions"),
     ("gate", "permit"),
+    ("gate", "question"),
+    ("gate", "reading"),
+    ("gate", "refusal"),
+    ("gate", "until"),
     ("permit", "callers"),
+    ("reading", "refusal"),
+    ("refusal", "callers"),
+    ("relay", "endpoints"),
     ("relay", "gate"),
+    ("relay", "mcp_sessions"),
     ("relay", "permit"),
+    ("relay", "sieve"),
+    ("relay", "stream"),
+    ("stream", "endpoints"),
+    ("stream", "sieve"),
+    ("stream", "until"),
 ];
 
 const MOST_LINES: usize = 400;

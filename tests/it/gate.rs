@@ -468,7 +468,7 @@ async fn the_order_of_credentials_is_kept() {
     let answer = gateway.anonymous().mcp("/no/such/server", &tool_call("x")).await;
     assert_eq!(
         (answer.status, answer.header("www-authenticate")),
-        (401, "Bearer realm=\"mcp\"")
+        (401, "Bearer realm=\"mcp\", scope=\"root\"")
     );
     assert_eq!(gateway.anonymous().get("/no/such/server").await.status, 401);
     assert_eq!(
@@ -513,7 +513,7 @@ async fn every_method_and_spelling_of_a_path_means_one_thing() {
             assert_eq!(answer.status, 200, "{asked}: {}", answer.text());
             assert_eq!(upstream.take().first().unwrap().target, target, "{mount}{asked}");
         }
-        for method in ["DELETE", "HEAD"] {
+        for method in ["GET", "DELETE", "HEAD"] {
             let answer = all.send(method, &format!("/{mount}/mcp"), "", Vec::new()).await;
             assert_eq!(answer.status, 200, "{method} {mount}");
             let received = upstream.take();
@@ -538,7 +538,6 @@ async fn every_method_and_spelling_of_a_path_means_one_thing() {
             assert_eq!(lists_not.status, 403);
         }
         let rows = [
-            ("GET", 405),
             ("OPTIONS", 403),
             ("PUT", 405),
             ("PATCH", 405),

@@ -17,6 +17,7 @@ use crate::store::Error;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_register.sql"),
     include_str!("migrations/0002_tokens.sql"),
+    include_str!("migrations/0003_mcp_sessions.sql"),
 ];
 
 const READERS: usize = 4;

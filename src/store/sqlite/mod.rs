@@ -2,6 +2,7 @@
 
 mod accounts;
 mod db;
+mod mcp_sessions;
 mod servers;
 mod sessions;
 mod tokens;
@@ -16,7 +17,7 @@ use self::db::Db;
 use super::{Changes, Error, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Deed, Event};
-use crate::domain::identity::{Account, OpenSession, Session};
+use crate::domain::identity::{Account, McpSession, OpenSession, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
@@ -194,6 +195,22 @@ impl Store for Sqlite {
 
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error> {
         self.db.write(move |tx| sessions::remove(tx, key)).await
+    }
+
+    async fn bind_mcp_session(
+        &self,
+        key: SecretKey,
+        session: McpSession,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<bool, Error> {
+        self.db
+            .write(move |tx| mcp_sessions::bind(tx, key, &session, now, most))
+            .await
+    }
+
+    async fn mcp_session(&self, key: SecretKey, now: Timestamp) -> Result<Option<McpSession>, Error> {
+        self.db.read(move |tx| mcp_sessions::find(tx, key, now)).await
     }
 
     async fn insert_token(

@@ -1,0 +1,37 @@
+//! What of a server's lists one caller may see, by the policy as it is when the list passes.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::domain::access::{LISTS, List, Rights};
+use crate::domain::identity::Identity;
+use crate::domain::path::ServerPath;
+use crate::mcp::listing::Sieve;
+
+/// A caller's view of one server's lists.
+#[derive(Debug)]
+pub(super) struct RightsSieve {
+    pub(super) rights: watch::Receiver<Arc<Rights>>,
+    pub(super) caller: Arc<Identity>,
+    pub(super) server: ServerPath,
+}
+
+fn list(key: &str) -> Option<&'static List> {
+    LISTS.iter().find(|list| list.key == key)
+}
+
+impl Sieve for RightsSieve {
+    fn name_field(&self, key: &str) -> Option<&'static str> {
+        let list = list(key)?;
+        let all = self.rights.borrow().may_see_all(&self.caller, &self.server, list);
+        (!all).then_some(list.name)
+    }
+
+    fn keeps(&self, key: &str, name: &str) -> bool {
+        list(key).is_some_and(|list| {
+            let rights = self.rights.borrow();
+            rights.may_see_entry(&self.caller, &self.server, list, name)
+        })
+    }
+}
