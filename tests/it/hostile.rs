@@ -160,15 +160,7 @@ async fn an_answer_that_stops_half_way_does_not_look_whole() {
 #[tokio::test]
 async fn an_endless_answer_is_passed_on_piece_by_piece_and_ends_with_its_reader() {
     let (gateway, listener) = gateway().await;
-    let resident = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS"))
-            .unwrap()
-            .to_owned();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
+    let resident = || gateway.resident_kib();
     for mount in ["stranger", "trusted"] {
         let token = gateway.token(&["--user", "a", "--scopes", "root"]);
         let body = request("tools/call", json!({"name": "x"})).to_string();

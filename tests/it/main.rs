@@ -27,5 +27,6 @@ mod pages;
 mod publish;
 mod register;
 mod storm;
+mod streams;
 mod tokens;
 mod trouble;

@@ -87,18 +87,24 @@ impl Actor {
             .await
     }
 
+    /// A request with this actor's headers.
+    pub fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        let mut request = http::Request::builder().method(method).uri(path);
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            request = request.header("host", &self.authority);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request
+    }
+
     pub async fn send(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Answer {
         let stream = TcpStream::connect(&self.authority).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .unwrap();
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", &self.authority);
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
+        let mut request = self.request(method, path);
         if !kind.is_empty() {
             request = request.header("content-type", kind);
         }

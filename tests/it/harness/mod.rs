@@ -1,6 +1,7 @@
 //! A gateway in a temporary folder, actors that speak HTTP to it, and upstreams that remember what they received.
 
 pub mod http;
+pub mod stream;
 pub mod upstream;
 
 use std::io::{BufRead, BufReader};
@@ -11,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use http::{Actor, Answer};
+pub use stream::Scripted;
 pub use upstream::Upstream;
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -203,6 +205,13 @@ impl Gateway {
 
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// How much memory the daemon holds.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     pub fn log(&self) -> String {
