@@ -10,16 +10,17 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
+use super::settings::{
+    MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings,
+};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
 use crate::domain::access::{Permit, Rights};
-use crate::domain::path::RESERVED;
 use crate::domain::policy::Policy;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
-use crate::domain::upstream::AddressRules;
 use crate::nginx::{self, Nginx};
 use crate::service::callers::Callers;
 use crate::service::endpoints::Endpoints;
@@ -28,7 +29,7 @@ use crate::service::login::Login;
 use crate::service::mcp_sessions::McpSessions;
 use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
-use crate::service::relay::{self, Relay};
+use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::tokens::Tokens;
 use crate::token::{Issuer, password, random};
@@ -41,8 +42,6 @@ use crate::{mcp, store, token};
 pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
 /// Password hashes at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;
-/// Where Debian and its kin keep the machine's certificate authorities.
-const MACHINE_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The scopes of whoever has no folder of their own.
 const DEFAULT_SCOPES: &str = include_str!("../../auth/scopes.yml");
 
@@ -121,69 +120,17 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Settings {
-    let machine_ca = Some(PathBuf::from(MACHINE_CA)).filter(|file| file.is_file());
-    nginx::Settings {
-        program: config
-            .nginx_program
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("nginx")),
-        folder: folders.nginx.clone(),
-        run: folders.run.clone(),
-        logs: folders.logs.clone(),
-        listen: config.listen.clone(),
-        gate_socket: folders.gate_socket(),
-        web_socket: folders.web_socket(),
-        templates: config.nginx_dir.clone(),
-        reserved: RESERVED,
-        workers: config.nginx_workers,
-        max_body_bytes: config.max_body_bytes,
-        read_timeout: config.upstream_read,
-        worker_shutdown: config.worker_shutdown,
-        trusted_proxies: config.trusted_proxies.iter().map(ToString::to_string).collect(),
-        public_scheme: public_scheme(config),
-        ca_file: config.upstream_ca_file.clone().or(machine_ca),
-    }
-}
-
-fn public_scheme(config: &Config) -> &'static str {
-    if config.registry_url.starts_with("https://") {
-        "https"
-    } else {
-        "http"
-    }
-}
-
-fn relay_settings(config: &Config) -> relay::Settings {
-    relay::Settings {
-        public_scheme: public_scheme(config),
-        read_timeout: config.upstream_read,
-    }
-}
-
-fn upstream_settings(config: &Config) -> mcp::Settings {
-    mcp::Settings {
-        rules: AddressRules {
-            allow_private: config.allow_private_upstreams,
-            own: config.listen.clone(),
-        },
-        connect_timeout: config.upstream_connect,
-        read_timeout: config.upstream_read,
-        name_ttl: config.name_ttl,
-        ca_file: config.upstream_ca_file.clone(),
-    }
-}
-
 impl Parts {
     /// Open and load everything. Nothing runs yet, but nginx of an earlier run is ended and the listeners are free.
     pub(super) async fn build(config: &Config, folders: &Folders) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let nginx = match config.nginx {
-            NginxMode::Managed => Some(
-                Nginx::new(nginx_settings(config, folders))
-                    .await
-                    .context("preparing nginx")?,
-            ),
+            NginxMode::Managed => {
+                let mut settings = nginx_settings(config, folders);
+                settings.server_names.extend(machine_names(config).await);
+                settings.server_names.dedup();
+                Some(Nginx::new(settings).await.context("preparing nginx")?)
+            }
             NginxMode::Off => None,
         };
         check_listeners(config)?;

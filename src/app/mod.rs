@@ -6,6 +6,7 @@ mod greeting;
 mod listen;
 pub mod offline;
 pub mod remote;
+mod settings;
 mod signals;
 mod tasks;
 
@@ -239,7 +240,7 @@ fn reload_rights(parts: &Parts) -> impl Fn() + Send + Sync + 'static {
 
 /// The nginx of a configuration, for `gatehouse check` and `gatehouse render`.
 pub fn nginx_settings(config: &Config, folders: &Folders) -> crate::nginx::Settings {
-    build::nginx_settings(config, folders)
+    settings::nginx_settings(config, folders)
 }
 
 /// What `gatehouse check` looks at beyond the settings: every fault in a sentence.

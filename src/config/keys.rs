@@ -52,6 +52,24 @@ pub const KEYS: &[Key] = &[
         "The public base of every address that is printed; https here makes cookies secure.",
     ),
     key(
+        "server_names",
+        "GATEWAY_ADDITIONAL_SERVER_NAMES",
+        "none",
+        "Host names that requests may be sent to, beside that of registry_url, localhost and addresses; parted by commas.",
+    ),
+    key(
+        "ec2_metadata_url",
+        "GATEHOUSE_EC2_METADATA_URL",
+        "auto",
+        "Where an EC2 machine learns its own names; `auto` asks on EC2 only, `off` never.",
+    ),
+    key(
+        "allowed_origins",
+        "ALLOWED_ORIGINS",
+        "none",
+        "Origins whose pages may call servers, beside our own, such as `https://app.example.com`; parted by commas.",
+    ),
+    key(
         "trusted_proxies",
         "TRUSTED_PROXIES",
         "none",

@@ -6,16 +6,18 @@
 pub mod folders;
 pub mod keys;
 mod raw;
+mod reader;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use self::raw::Raw;
+use self::reader::Reader;
 use crate::domain::secret::Secret;
+use crate::ec2;
 
 /// One fault of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub listen: Vec<SocketAddr>,
     pub registry_url: String,
+    pub server_names: Vec<String>,
+    pub ec2_metadata_url: ec2::Settings,
+    pub allowed_origins: Vec<String>,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub nginx: NginxMode,
     pub nginx_program: Option<PathBuf>,
@@ -141,12 +146,6 @@ fn token_file(environment: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> 
     Some(folder.join("gatehouse").join("token.json"))
 }
 
-struct Reader {
-    raw: Raw,
-    faults: Vec<Fault>,
-    need: NginxNeed,
-}
-
 impl Reader {
     fn config(&mut self, path: &str) -> Config {
         let listen = self.listen();
@@ -163,6 +162,9 @@ impl Reader {
             data_dir: self
                 .text("data_dir")
                 .map_or_else(|| PathBuf::from("data"), PathBuf::from),
+            server_names: self.server_names(&registry_url),
+            ec2_metadata_url: self.ec2(),
+            allowed_origins: self.origins(),
             trusted_proxies: self.networks(),
             nginx: nginx.unwrap_or(NginxMode::Managed),
             nginx_program: self.nginx_program(path, nginx),
@@ -203,31 +205,6 @@ impl Reader {
             token_file: None,
             listen,
         }
-    }
-
-    fn fault(&mut self, key: &str, words: impl Into<String>) {
-        let origin = self
-            .raw
-            .get(key)
-            .map_or("not set", |written| written.origin.as_str())
-            .to_owned();
-        self.faults.push(Fault::new(key, &origin, words.into()));
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        self.raw
-            .get(key)
-            .map(|written| written.text.trim().to_owned())
-            .filter(|text| !text.is_empty())
-    }
-
-    fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
-        let text = self.text(key)?;
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            self.fault(key, format!("`{text}` is not {expected}"));
-        }
-        parsed
     }
 
     fn listen(&mut self) -> Vec<SocketAddr> {
@@ -280,10 +257,60 @@ impl Reader {
         text.trim_end_matches('/').to_owned()
     }
 
+    /// The names of the settings, and the one that we print.
+    fn server_names(&mut self, registry_url: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for name in self.words("server_names") {
+            if is_server_name(&name) {
+                names.push(name);
+            } else {
+                let words =
+                    format!("`{name}` is not a host name, such as `mcp.example.com` or `*.example.com`");
+                self.fault("server_names", words);
+            }
+        }
+        let own = url::Url::parse(registry_url).ok();
+        names.extend(
+            own.and_then(|url| url.domain().map(str::to_owned))
+                .filter(|name| name != "localhost"),
+        );
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn ec2(&mut self) -> ec2::Settings {
+        match self.text("ec2_metadata_url").as_deref() {
+            None | Some("auto") => ec2::Settings::Auto,
+            Some("off") => ec2::Settings::Off,
+            Some(base) if base.starts_with("http://") => ec2::Settings::At(base.to_owned()),
+            Some(other) => {
+                let words = format!("`{other}` is none of: auto, off, an http address");
+                self.fault("ec2_metadata_url", words);
+                ec2::Settings::Off
+            }
+        }
+    }
+
+    fn origins(&mut self) -> Vec<String> {
+        let mut origins = Vec::new();
+        for word in self.words("allowed_origins") {
+            let parsed = url::Url::parse(&word).ok().filter(url::Url::has_host);
+            match parsed.map(|url| url.origin().ascii_serialization()) {
+                // What a browser sends: scheme and authority, nothing behind.
+                Some(origin) if origin == word.to_ascii_lowercase() => origins.push(origin),
+                _ => self.fault(
+                    "allowed_origins",
+                    format!("`{word}` is not an origin, such as `https://app.example.com`"),
+                ),
+            }
+        }
+        origins
+    }
+
     fn networks(&mut self) -> Vec<ipnet::IpNet> {
-        let text = self.text("trusted_proxies").unwrap_or_default();
         let mut networks = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in self.words("trusted_proxies") {
             let parsed = part.parse::<ipnet::IpNet>().ok();
             match parsed.or_else(|| part.parse::<std::net::IpAddr>().ok().map(Into::into)) {
                 Some(network) => networks.push(network),
@@ -344,62 +371,16 @@ impl Reader {
         }
         Some(secret)
     }
+}
 
-    fn folder(&mut self, key: &str) -> Option<PathBuf> {
-        let folder = PathBuf::from(self.text(key)?);
-        if !folder.is_dir() {
-            self.fault(key, format!("there is no folder `{}`", folder.display()));
-        }
-        Some(folder)
-    }
-
-    fn file(&mut self, key: &str) -> Option<PathBuf> {
-        let file = PathBuf::from(self.text(key)?);
-        if !file.is_file() {
-            self.fault(key, format!("there is no file `{}`", file.display()));
-        }
-        Some(file)
-    }
-
-    fn name(&mut self, key: &str, default: &str) -> String {
-        let name = self.text(key).unwrap_or_else(|| default.to_owned());
-        if let Err(reason) = crate::domain::identity::check_name(&name) {
-            self.fault(key, reason);
-        }
-        name
-    }
-
-    fn flag(&mut self, key: &str) -> Option<bool> {
-        self.choice(
-            key,
-            &[("true", true), ("false", false), ("1", true), ("0", false)],
-        )
-    }
-
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(key)?;
-        let found = choices
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(&text))
-            .map(|(_, value)| *value);
-        if found.is_none() {
-            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            self.fault(key, format!("`{text}` is none of: {}", words.join(", ")));
-        }
-        found
-    }
-
-    fn number(&mut self, key: &str, least: u64, most: u64) -> Option<u64> {
-        let number: u64 = self.parsed(key, "a whole number")?;
-        if !(least..=most).contains(&number) {
-            self.fault(key, format!("`{number}` is not between {least} and {most}"));
-        }
-        Some(number)
-    }
-
-    fn seconds(&mut self, key: &str, default: u64, most: u64) -> Duration {
-        Duration::from_secs(self.number(key, 1, most).unwrap_or(default))
-    }
+/// A DNS name in lower case, perhaps with `*.` before it. Nothing else may stand in nginx.conf.
+pub fn is_server_name(name: &str) -> bool {
+    let plain = name.strip_prefix("*.").unwrap_or(name);
+    let label = |label: &str| {
+        let inert = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(inert)
+    };
+    plain.len() <= 253 && plain.split('.').all(label)
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ pub struct Settings {
     pub logs: PathBuf,
     /// TCP addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Names that requests may say in `Host`, beside `localhost` and address literals; `""` and a pattern of nginx's
+    /// (`*.example.com`) are names too.
+    pub server_names: Vec<String>,
+    /// Origins whose pages may call (RFC 6454, section 6.1), beside our own.
+    pub allowed_origins: Vec<String>,
     /// Where the daemon answers the gate's questions.
     pub gate_socket: PathBuf,
     /// Where the daemon serves pages and API.
@@ -211,6 +216,8 @@ mod tests {
             run: folder.to_owned(),
             logs: folder.to_owned(),
             listen: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap()],
+            server_names: vec!["a.example".to_owned(), "*.b.example".to_owned()],
+            allowed_origins: vec!["https://c.example".to_owned()],
             gate_socket: folder.join("gate.sock"),
             web_socket: folder.join("web.sock"),
             templates: None,

@@ -102,6 +102,8 @@ impl Renderer {
             "web_socket": printable(&settings.web_socket)?,
             "probe_socket": printable(&super::probe::socket(&settings.run))?,
             "listen": settings.listen.iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
+            "server_names": settings.server_names,
+            "origins": settings.allowed_origins,
             "reserved": reserved.join("|"),
             "read_seconds": settings.read_timeout.as_secs(),
             "public_scheme": settings.public_scheme,

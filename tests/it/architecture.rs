@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("mcp", 1),
     ("watch", 1),
     ("demo", 1),
+    ("ec2", 1),
     ("service", 2),
     ("web", 3),
     ("config", 4),
@@ -27,7 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
 const ACROSS: &[(&str, &str)] = &[("app", "config"), ("domain", "clock")];
 
 /// Parts that may not be named from above although they are lower: the face does not reach the drivers.
-const FORBIDDEN: &[(&str, &[&str])] = &[("web", &["store", "nginx", "token", "mcp", "watch", "demo"])];
+const FORBIDDEN: &[(&str, &[&str])] = &[("web", &["store", "nginx", "token", "mcp", "watch", "demo", "ec2"])];
 
 /// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, and the headers
 /// that say so.

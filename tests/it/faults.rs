@@ -165,7 +165,7 @@ async fn an_answer_streams_through_either_way_as_it_comes() {
             .await
             .unwrap();
         let head = format!(
-            "POST /s/mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /s/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         client.write_all(head.as_bytes()).await.unwrap();

@@ -800,7 +800,7 @@ async fn even_what_no_parser_takes_is_refused_in_json() {
     let token = gateway.token(&["--user", "a", "--groups", "all"]);
     let head = |path: &str| {
         format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
         )
     };
     let chunks = format!("{}Transfer-Encoding: chunked\r\n\r\nzz\r\n", head("/trusted/mcp"));
@@ -865,13 +865,13 @@ async fn requests_with_two_readings_of_their_length_go_nowhere() {
     let token = gateway.token(&["--user", "few", "--groups", "few"]);
     let body = tool_call("denied").to_string();
     let hidden = format!(
-        "POST /trusted/mcp HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /trusted/mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     for mount in ["trusted", "stranger"] {
         let head = |lengths: &str| {
             format!(
-                "POST /{mount}/mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{lengths}\r\n"
+                "POST /{mount}/mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{lengths}\r\n"
             )
         };
         let rows = [
@@ -907,7 +907,7 @@ async fn requests_with_two_readings_of_their_length_go_nowhere() {
             ),
             (
                 "no host",
-                head("Content-Length: 2\r\n").replace("Host: x\r\n", "") + "{}",
+                head("Content-Length: 2\r\n").replace("Host: localhost\r\n", "") + "{}",
             ),
             (
                 "a folded header",

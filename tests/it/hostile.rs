@@ -30,10 +30,10 @@ async fn exchange(gateway: &Gateway, listener: &TcpListener, mount: &str, bytes:
     let token = gateway.token(&["--user", "a", "--scopes", "root"]);
     let body = request("tools/call", json!({"name": "x"})).to_string();
     let call = format!(
-        "POST /{mount}/mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /{mount}/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let last = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let last = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut client = TcpStream::connect(gateway.anonymous().authority()).await.unwrap();
     let serving = async {
         let (mut server, _) = listener.accept().await.unwrap();
@@ -165,7 +165,7 @@ async fn an_endless_answer_is_passed_on_piece_by_piece_and_ends_with_its_reader(
         let token = gateway.token(&["--user", "a", "--scopes", "root"]);
         let body = request("tools/call", json!({"name": "x"})).to_string();
         let call = format!(
-            "POST /{mount}/mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /{mount}/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let mut client = TcpStream::connect(gateway.anonymous().authority()).await.unwrap();
@@ -196,7 +196,7 @@ async fn an_endless_answer_is_passed_on_piece_by_piece_and_ends_with_its_reader(
             drop(client);
             grown
         };
-        let both = tokio::time::timeout(PATIENCE, async { tokio::join!(flooding, reading) });
+        let both = tokio::time::timeout(PATIENCE * 3, async { tokio::join!(flooding, reading) });
         let (written, grown) = both.await.expect("the upstream is told that nobody reads");
         assert!((100..200).contains(&written), "{mount}: {written} MiB were taken");
         assert!(grown < 40_000, "{mount}: the daemon grew by {grown} kB");

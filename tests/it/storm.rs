@@ -15,7 +15,7 @@ const STREAMS: usize = 100;
 
 fn call(mount: &str, token: &str, body: &str) -> String {
     format!(
-        "POST /{mount}/mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /{mount}/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

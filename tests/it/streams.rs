@@ -80,7 +80,7 @@ async fn a_stream_ends_at_once_with_a_revocation_and_with_its_rule_and_its_serve
                     assert!(answer.status < 300, "{}", answer.text());
                 }
                 ("rule", "POST") => {
-                    std::fs::write(&scopes, "all: [{server: other, methods: ['*'], tools: ['*']}]").unwrap()
+                    std::fs::write(&scopes, "all: [{server: other, methods: ['*'], tools: ['*']}]").unwrap();
                 }
                 ("server", "POST") => {
                     let answer = admin.form("/toggle/w", "").await;
