@@ -5,7 +5,7 @@ TOOLS := target/tools
 # Debian keeps nginx in /usr/sbin, which is not in everybody's path.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help run build test check arch tools nginx deny bench soak
+.PHONY: help run build test check arch tools nginx deny bench soak conformance
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,6 +27,9 @@ bench: nginx build ## Measure what the gate costs (by hand; seven runs of ten se
 	python3 benches/calls.py target/release/gatehouse
 	python3 benches/latency.py target/release/gatehouse
 	python3 benches/registering.py target/release/gatehouse
+
+conformance: nginx tools ## The official MCP conformance suite, with and without the gateway
+	cargo test --locked --test it -- conformance:: --nocapture
 
 soak: nginx tools ## Kill the daemon 200 times and look for what was acknowledged (by hand)
 	GATEHOUSE_KILLS=200 cargo test --locked --test it -- trouble::killed

