@@ -22,6 +22,10 @@ pub(super) fn check_headers(given: &HeaderMap) -> Result<(), Refusal> {
             format!("at most {MOST_HEADERS} headers are accepted"),
         ));
     }
+    // nginx and a browser's reader could believe two different ones.
+    if given.get_all(http::header::ORIGIN).iter().count() > 1 {
+        return Err(refuse(Reason::Ambiguous, "the header `Origin` came twice"));
+    }
     match given.keys().find(|name| headers::is_disguised(name.as_str())) {
         Some(name) => Err(refuse(
             Reason::Ambiguous,
