@@ -30,6 +30,7 @@ use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::tokens::Tokens;
+use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
 use crate::watch::Watch;
 use crate::web::view::View;
@@ -149,6 +150,8 @@ impl Parts {
             },
             Arc::clone(&clock),
         )?;
+        // Its key lies beside those that sign: both are made at the first start.
+        let sealer = Sealer::open(&folders.keys())?;
         let client = mcp::Client::new(&upstream_settings(config), Arc::clone(&clock));
         let client = client.context("reading the certificate authorities for upstreams")?;
         let (rights, rights_now) = watch::channel(Arc::new(rights));
@@ -160,11 +163,17 @@ impl Parts {
             rights_now.clone(),
             Arc::clone(&clock),
         );
-        let routes = Routes::new(Arc::clone(&store), client.resolver().clone(), config.name_ttl);
+        let routes = Routes::new(
+            Arc::clone(&store),
+            client.resolver().clone(),
+            sealer.clone(),
+            config.name_ttl,
+        );
         let resolver = client.resolver().clone();
         let registry = Registry::new(
             Arc::clone(&store),
             resolver,
+            sealer,
             rights_now.clone(),
             Arc::clone(&clock),
         );

@@ -10,7 +10,8 @@ use super::tasks::Tasks;
 use crate::demo::{self, Demo};
 use crate::domain::access::Permit;
 use crate::domain::draft::{Description, Draft};
-use crate::domain::server::{NewServer, Profile};
+use crate::domain::egress::Written;
+use crate::domain::server::{Edit, NewServer, Profile};
 use crate::service::registry;
 use crate::store;
 
@@ -90,7 +91,12 @@ async fn register(
                 proxy_pass_url: new.profile.proxy_pass_url,
                 ..known.profile
             };
-            registry.change(&operator, &new.path, profile, None).await?;
+            let edit = Edit {
+                profile,
+                trusted: None,
+                written: Written::default(),
+            };
+            registry.change(&operator, &new.path, edit).await?;
         }
         return Ok(());
     }

@@ -6,8 +6,10 @@
 use serde_json::{Map, Value};
 
 use super::FieldFault;
+use super::egress::{self, AuthScheme, Egress, Written};
 use super::path::ServerPath;
-use super::server::{NewServer, Profile};
+use super::secret::Secret;
+use super::server::{Edit, NewServer, Profile};
 use super::upstream::UpstreamUrl;
 
 /// The fields as written, last one wins.
@@ -41,6 +43,12 @@ const KNOWN: &[&str] = &[
     "append_mcp_path",
     "supported_transports",
     "trusted",
+    "headers",
+    "custom_headers",
+    "auth_scheme",
+    "auth_header_name",
+    "auth_credential",
+    "identity_headers",
     "csrf_token",
 ];
 
@@ -76,26 +84,33 @@ impl Draft {
         }
         let trusted = reader.flag("trusted");
         let profile = reader.profile(None);
+        let written = reader.written();
         match (path, profile, reader.faults) {
             (Some(path), Some(profile), faults) if faults.is_empty() => Ok(NewServer {
                 path,
                 profile,
                 trusted,
+                written,
             }),
             (_, _, faults) => Err(faults),
         }
     }
 
-    /// Read it as a change of `old`: what is not written stays. The answer's second half is what it says about trust.
-    pub fn changed(&self, old: &Profile) -> Result<(Profile, Option<bool>), Vec<FieldFault>> {
+    /// Read it as a change of `old`: what is not written stays.
+    pub fn changed(&self, old: &Profile) -> Result<Edit, Vec<FieldFault>> {
         let mut reader = Reader {
             draft: &self.0,
             faults: Vec::new(),
         };
         let trusted = reader.flag("trusted");
         let profile = reader.profile(Some(old));
+        let written = reader.written();
         match (profile, reader.faults) {
-            (Some(profile), faults) if faults.is_empty() => Ok((profile, trusted)),
+            (Some(profile), faults) if faults.is_empty() => Ok(Edit {
+                profile,
+                trusted,
+                written,
+            }),
             (_, faults) => Err(faults),
         }
     }
@@ -154,6 +169,7 @@ impl Reader<'_> {
                 .words("supported_transports", 5)
                 .or_else(|| old.map(|o| o.supported_transports.clone()))
                 .unwrap_or_else(|| vec!["streamable-http".to_owned()]),
+            egress: self.egress(old.map(|o| &o.egress)),
             proxy_pass_url: url?,
         };
         for (field, endpoint) in [
@@ -171,6 +187,70 @@ impl Reader<'_> {
             }
         }
         Some(profile)
+    }
+
+    fn egress(&mut self, old: Option<&Egress>) -> Egress {
+        let old = old.cloned().unwrap_or_default();
+        let scheme = match self.text("auth_scheme").as_deref() {
+            None => old.auth_scheme,
+            Some("none") => AuthScheme::None,
+            Some("bearer") => AuthScheme::Bearer,
+            Some("api_key" | "api-key") => AuthScheme::ApiKey,
+            Some(_) => {
+                self.fault("auth_scheme", "expected `none`, `bearer` or `api_key`");
+                old.auth_scheme
+            }
+        };
+        let auth_header_name = if self.draft.contains_key("auth_header_name") {
+            self.text("auth_header_name")
+        } else {
+            old.auth_header_name
+        };
+        if let Some(Err(words)) = auth_header_name.as_deref().map(egress::check_name) {
+            self.fault("auth_header_name", words);
+        }
+        let custom_header_names = match self.headers() {
+            Some(headers) => headers.into_iter().map(|(name, _)| name).collect(),
+            None => old.custom_header_names,
+        };
+        Egress {
+            auth_scheme: scheme,
+            auth_header_name,
+            custom_header_names,
+            identity_headers: self.flag("identity_headers").unwrap_or(old.identity_headers),
+        }
+    }
+
+    fn headers(&self) -> Option<egress::WrittenHeaders> {
+        let headers = self
+            .draft
+            .get("headers")
+            .or_else(|| self.draft.get("custom_headers"))?;
+        egress::read_headers(headers).ok()
+    }
+
+    /// Secrets: they are read once and never said again, in no fault either.
+    fn written(&mut self) -> Written {
+        for field in ["headers", "custom_headers"] {
+            if let Some(Err(words)) = self.draft.get(field).map(egress::read_headers) {
+                self.fault(field, words);
+            }
+        }
+        let auth = match self.draft.get("auth_credential") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Some(_) => {
+                self.fault("auth_credential", "expected a text");
+                None
+            }
+        };
+        if let Some(Err(words)) = auth.as_deref().map(egress::check_value) {
+            self.fault("auth_credential", words);
+        }
+        Written {
+            auth: auth.map(Secret::new),
+            headers: self.headers(),
+        }
     }
 
     fn name(&mut self) -> Option<String> {
@@ -415,9 +495,9 @@ mod tests {
         }));
         let old = all.new_server(Description::Required).unwrap().profile;
         let edit = draft(json!({"name": "b", "proxy_pass_url": "http://a/"}));
-        let (new, trusted) = edit.changed(&old).unwrap();
+        let edit = edit.changed(&old).unwrap();
         assert_eq!(
-            (new, trusted),
+            (edit.profile, edit.trusted),
             (
                 Profile {
                     name: "b".to_owned(),

@@ -84,6 +84,45 @@ const EXACT: &[&str] = &[
     "x-original-url",
 ];
 
+/// Of a connection, or of what the client may be answered; no record may set them.
+const NOT_FOR_RECORDS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "last-event-id",
+    "origin",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a server's record may set this header: it is neither ours nor the connection's, in any spelling.
+pub fn may_be_set(name: &str) -> bool {
+    let folded = name.to_ascii_lowercase().replace('_', "-");
+    let among = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(&folded));
+    let ours = IDENTITY
+        .iter()
+        .any(|(known, _)| known.eq_ignore_ascii_case(&folded))
+        || PERMIT.iter().any(|(_, known)| *known == folded);
+    let may_be = folded == "authorization" || !among(EXACT);
+    may_be
+        && !ours
+        && !among(CLEARED)
+        && !among(NOT_FOR_RECORDS)
+        && !folded.starts_with("x-gate-")
+        && !folded.starts_with("mcp-")
+}
+
 /// Never passed back from an upstream: what nginx would obey, what the daemon says to nginx, and what a browser would
 /// take as ours (gateway document, section 3).
 pub const HIDDEN: &[&str] = &[

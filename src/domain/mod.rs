@@ -6,6 +6,7 @@ pub mod access;
 pub mod audit;
 pub mod claims;
 pub mod draft;
+pub mod egress;
 pub mod headers;
 pub mod identity;
 pub mod limit;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
 use super::path::ServerPath;
@@ -19,14 +20,26 @@ use super::upstream::{Origin, Scheme};
 pub struct Route {
     /// The record.
     pub server: Server,
+    /// Its own header lines, opened; none when they cannot be opened, and then it cannot be called.
+    pub lines: Option<Vec<(HeaderName, HeaderValue)>>,
     calls: Arc<AtomicU64>,
 }
 
 impl Route {
     /// A route to `server`; calls are counted on from `before`, its earlier record.
-    pub fn new(server: Server, before: Option<&Self>) -> Self {
+    pub fn new(server: Server, lines: Option<Vec<(HeaderName, HeaderValue)>>, before: Option<&Self>) -> Self {
         let calls = before.map(|route| Arc::clone(&route.calls)).unwrap_or_default();
-        Self { server, calls }
+        Self { server, lines, calls }
+    }
+
+    /// Whether a client's header only looks different from one of the server's own: `x_api_key`.
+    pub fn is_disguised(&self, name: &str) -> bool {
+        let lines = self.lines.iter().flatten();
+        let ours = |(own, _): &(HeaderName, HeaderValue)| {
+            let own = own.as_str();
+            own != name && own.replace('_', "-") == name.replace('_', "-")
+        };
+        lines.into_iter().any(ours)
     }
 
     /// Count one permitted call.
@@ -202,6 +215,7 @@ mod tests {
             profile: new.profile,
             enabled: true,
             trusted: true,
+            sealed: None,
             registered_by: String::new(),
             registered_at: at,
             updated_at: at,
@@ -212,7 +226,7 @@ mod tests {
     fn a_mount_catches_whole_segments_only() {
         let mut table = Table::default();
         for path in ["/a", "/t/b"] {
-            let route = Route::new(server(path, "http://x/", &[]), None);
+            let route = Route::new(server(path, "http://x/", &[]), Some(Vec::new()), None);
             table.routes.insert(path.into(), Arc::new(route));
         }
         let found = |path: &str| {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::egress::{Egress, Written};
 use super::path::ServerPath;
 use super::upstream::UpstreamUrl;
 use crate::clock::Timestamp;
@@ -41,6 +42,9 @@ pub struct Profile {
     pub append_mcp_path: bool,
     /// Which transports its owner says it speaks.
     pub supported_transports: Vec<String>,
+    /// What it wants to be told beside the call.
+    #[serde(flatten)]
+    pub egress: Egress,
 }
 
 /// A server to be registered.
@@ -52,6 +56,19 @@ pub struct NewServer {
     pub profile: Profile,
     /// What the registering administrator said about trust, if anything.
     pub trusted: Option<bool>,
+    /// Secrets.
+    pub written: Written,
+}
+
+/// A change of a server's record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// The record as it should be.
+    pub profile: Profile,
+    /// What an administrator said about trust, if anything.
+    pub trusted: Option<bool>,
+    /// Secrets.
+    pub written: Written,
 }
 
 /// A registered server.
@@ -65,6 +82,8 @@ pub struct Server {
     pub enabled: bool,
     /// Whether an administrator trusts its bytes to go through nginx unread (gateway document, section 3).
     pub trusted: bool,
+    /// Its credentials, sealed; none when it wants none.
+    pub sealed: Option<Vec<u8>>,
     /// Who registered it.
     pub registered_by: String,
     /// When.

@@ -176,11 +176,12 @@ mod tests {
             profile: new.profile,
             enabled: true,
             trusted: true,
+            sealed: None,
             registered_by: String::new(),
             registered_at: at,
             updated_at: at,
         };
-        Route::new(server, None)
+        Route::new(server, Some(Vec::new()), None)
     }
 
     #[test]

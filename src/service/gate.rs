@@ -132,7 +132,7 @@ impl Gate {
             ..
         } = &judged;
         route.count();
-        let permit = permit_headers(caller, &route.server.path, message.as_ref(), judged.modern);
+        let permit = permit_headers(caller, &route.server, message.as_ref(), judged.modern);
         let (care, cared_for) = self.care(&judged, question);
         let block = self.block(&judged.table, route, question.text);
         Ok(match block {
@@ -183,6 +183,14 @@ impl Gate {
         let table = Arc::clone(&self.0.table.borrow());
         let route = Arc::clone(table.find(question.asked).ok_or_else(no_server)?);
         let mount = &route.server.path;
+        if let Some(name) = question
+            .headers
+            .keys()
+            .find(|name| route.is_disguised(name.as_str()))
+        {
+            let words = format!("the header `{name}` is not accepted; write it with `-`");
+            return Err(refuse(Reason::Ambiguous, words));
+        }
         let rest = rest_of(mount, question.asked, question.written);
         let rest =
             rest.ok_or_else(|| refuse(Reason::Ambiguous, "the address is written in an ambiguous way"))?;
@@ -364,7 +372,8 @@ impl Gate {
 
     /// The block for this server that the asking worker has, with the addresses that are right now.
     fn block(&self, table: &Table, route: &Route, text: &str) -> Option<Arc<str>> {
-        if !route.server.trusted {
+        // A server's own header lines are written by us: so no secret is ever in nginx, and it costs no more.
+        if !route.server.trusted || route.lines.as_ref().is_none_or(|lines| !lines.is_empty()) {
             return None;
         }
         let block = table.blocks.get(route.server.profile.proxy_pass_url.origin())?;

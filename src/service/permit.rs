@@ -8,6 +8,7 @@ use super::callers::Caller;
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::route::{Route, base};
+use crate::domain::server::Server;
 use crate::mcp::Message;
 
 /// A permit's headers towards nginx or the upstream, by the names of [`crate::domain::headers::PERMIT`].
@@ -41,11 +42,17 @@ pub fn identity_headers(who: &Identity, server: Option<&ServerPath>) -> PermitHe
 /// What a permit says in any case.
 pub(super) fn permit_headers(
     caller: &Caller,
-    mount: &ServerPath,
+    server: &Server,
     message: Option<&Message>,
     modern: bool,
 ) -> PermitHeaders {
-    let mut permit = identity_headers(&caller.identity, Some(mount));
+    let mut permit = if server.profile.egress.identity_headers {
+        identity_headers(&caller.identity, Some(&server.path))
+    } else {
+        let mut nameless = HeaderMap::with_capacity(8);
+        set(&mut nameless, X_SERVER_NAME, server.path.name());
+        nameless
+    };
     let tool = message
         .filter(|message| message.method == "tools/call")
         .and_then(|message| message.name.as_deref());

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::domain::access::{Action, Call, Permit, Rights, decide};
 use crate::domain::audit::{Deed, Event};
+use crate::domain::egress::Credentials;
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
-use crate::domain::server::{NewServer, Profile, Revision, Server};
+use crate::domain::server::{Edit, NewServer, Profile, Revision, Server};
 use crate::domain::{FieldFault, Kind};
 use crate::mcp::{self, Resolver};
 use crate::store::{self, Store};
+use crate::token::seal::{Sealer, Unsealable};
 use tokio::sync::watch;
 
 /// So many events of a server are shown.
@@ -33,6 +35,9 @@ pub enum Error {
     /// The store said no.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The server's secrets cannot be read or sealed.
+    #[error("the server's credentials cannot be read; enter them again")]
+    Sealed(#[from] Unsealable),
 }
 
 impl Error {
@@ -43,6 +48,7 @@ impl Error {
             Self::Denied(_) => Kind::Forbidden,
             Self::Field(_) => Kind::Invalid,
             Self::Store(error) => error.kind(),
+            Self::Sealed(_) => Kind::Internal,
         }
     }
 }
@@ -52,6 +58,7 @@ impl Error {
 pub struct Registry {
     store: Arc<dyn Store>,
     resolver: Resolver,
+    sealer: Sealer,
     rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
 }
@@ -61,12 +68,14 @@ impl Registry {
     pub fn new(
         store: Arc<dyn Store>,
         resolver: Resolver,
+        sealer: Sealer,
         rights: watch::Receiver<Arc<Rights>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             store,
             resolver,
+            sealer,
             rights,
             clock,
         }
@@ -107,8 +116,14 @@ impl Registry {
     /// Register a server: enabled, and trusted when an administrator does not say otherwise.
     pub async fn register(&self, permit: &Permit, new: NewServer) -> Result<(Server, Revision), Error> {
         self.check_address(&new.profile).await?;
+        let egress = &new.profile.egress;
+        let credentials = Credentials::default().merged(&new.written, egress, false);
+        let sealed = self
+            .sealer
+            .seal_credentials(&new.path, &credentials.map_err(Error::Field)?)?;
         let now = self.clock.now();
         let server = Server {
+            sealed,
             trusted: trust(permit, new.trusted)?.unwrap_or(permit.is_administrator()),
             path: new.path,
             profile: new.profile,
@@ -123,25 +138,30 @@ impl Registry {
     }
 
     /// Replace what is said about a server.
-    pub async fn change(
-        &self,
-        permit: &Permit,
-        path: &ServerPath,
-        profile: Profile,
-        trusted: Option<bool>,
-    ) -> Result<Revision, Error> {
+    pub async fn change(&self, permit: &Permit, path: &ServerPath, edit: Edit) -> Result<Revision, Error> {
+        let Edit {
+            profile,
+            trusted,
+            written,
+        } = edit;
         self.check_address(&profile).await?;
         let mut trusted = trust(permit, trusted)?;
         let before = self.store.server(path).await?.ok_or(Error::Unknown)?;
+        let moved = before.profile.proxy_pass_url.origin() != profile.proxy_pass_url.origin();
         // Trust was given to a host. Who may not give it may not take it along to another one either.
-        if before.profile.proxy_pass_url.origin() != profile.proxy_pass_url.origin()
-            && !permit.is_administrator()
-        {
+        if moved && !permit.is_administrator() {
             trusted = Some(false);
         }
+        let credentials = self
+            .sealer
+            .credentials(&before)?
+            .merged(&written, &profile.egress, moved);
+        let sealed = self
+            .sealer
+            .seal_credentials(path, &credentials.map_err(Error::Field)?)?;
         let event = self.event(permit, Deed::ServerChanged, path);
         self.store
-            .update_server(path, profile, trusted, event)
+            .update_server(path, profile, sealed, trusted, event)
             .await?
             .ok_or(Error::Unknown)
     }

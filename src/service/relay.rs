@@ -39,6 +39,9 @@ pub enum Error {
     /// Whose session it is could not be kept.
     #[error(transparent)]
     Session(#[from] mcp_sessions::Error),
+    /// The server's credentials cannot be opened.
+    #[error("the server's credentials cannot be read")]
+    Sealed,
 }
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -128,6 +131,9 @@ impl Relay {
 
     /// Make the call and wait for the answer's head.
     pub async fn carry(&self, order: &mut Order, sent: Sent<'_>) -> Result<Carried, Error> {
+        if order.route.lines.is_none() {
+            return Err(Error::Sealed);
+        }
         let origin = order.route.server.profile.proxy_pass_url.origin();
         let headers = self.onward(order, &sent);
         let call = exchange::Call {
@@ -258,6 +264,9 @@ impl Relay {
             if let Some(value) = order.permit.get(said).filter(|value| !value.is_empty()) {
                 headers.insert(shown.clone(), value.clone());
             }
+        }
+        for (name, value) in order.route.lines.iter().flatten() {
+            headers.insert(name.clone(), value.clone());
         }
         let client = sent.client.map(|client| client.to_string());
         set(&mut headers, "x-real-ip", client.as_deref());

@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
+use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::path::ServerPath;
 use crate::domain::route::{Block, Route, Table};
-use crate::domain::server::{Revision, Standing};
+use crate::domain::server::{Revision, Server, Standing};
 use crate::domain::upstream::Origin;
 use crate::mcp::Resolver;
 use crate::store::{Changes, Store};
+use crate::token::seal::Sealer;
 
 /// Look-ups at once.
 const AT_ONCE: usize = 32;
@@ -31,16 +33,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Routes {
     store: Arc<dyn Store>,
     resolver: Resolver,
+    sealer: Sealer,
     refresh: Duration,
     table: watch::Sender<Arc<Table>>,
 }
 
 impl Routes {
     /// An empty table; names are looked up again every `refresh`.
-    pub fn new(store: Arc<dyn Store>, resolver: Resolver, refresh: Duration) -> Self {
+    pub fn new(store: Arc<dyn Store>, resolver: Resolver, sealer: Sealer, refresh: Duration) -> Self {
         Self {
             store,
             resolver,
+            sealer,
             refresh,
             table: watch::Sender::new(Arc::new(Table::default())),
         }
@@ -138,7 +142,7 @@ impl Routes {
             .filter(|origin| is_unknown(origin))
             .cloned()
             .collect();
-        let changed = with_changes(&table, changes);
+        let changed = with_changes(&table, changes, &self.sealer);
         self.table.send_replace(Arc::new(changed));
         Ok(unknown)
     }
@@ -214,7 +218,22 @@ fn origins(table: &Table) -> Vec<Origin> {
     once.into_iter().cloned().collect()
 }
 
-fn with_changes(table: &Table, changes: Changes) -> Table {
+fn lines(server: &Server, sealer: &Sealer) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    match sealer.credentials(server) {
+        Ok(credentials) => Some(credentials.lines(&server.profile.egress)),
+        Err(error) => {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::error!(
+                server.path = server.path.as_str(),
+                error,
+                "a server cannot be called"
+            );
+            None
+        }
+    }
+}
+
+fn with_changes(table: &Table, changes: Changes, sealer: &Sealer) -> Table {
     let mut routes: HashMap<Arc<str>, Arc<Route>> = table.routes.clone();
     for path in changes.removed {
         routes.remove(path.as_str());
@@ -223,7 +242,8 @@ fn with_changes(table: &Table, changes: Changes) -> Table {
         let before = routes.remove(server.path.as_str());
         if server.enabled {
             let path: Arc<str> = server.path.as_str().into();
-            routes.insert(path, Arc::new(Route::new(server, before.as_deref())));
+            let lines = lines(&server, sealer);
+            routes.insert(path, Arc::new(Route::new(server, lines, before.as_deref())));
         }
     }
     Table {

@@ -33,6 +33,7 @@ fn server(path: &str) -> Server {
         profile: new.profile,
         enabled: true,
         trusted: true,
+        sealed: None,
         registered_by: "ada".to_owned(),
         registered_at: at(0),
         updated_at: at(0),
@@ -133,7 +134,7 @@ async fn servers_come_change_and_go(store: &dyn Store) {
     };
     let change = event(Deed::ServerChanged, "/time");
     let third = store
-        .update_server(&time.path, profile, None, change)
+        .update_server(&time.path, profile, Some(vec![7]), None, change)
         .await
         .unwrap()
         .unwrap();
@@ -143,6 +144,7 @@ async fn servers_come_change_and_go(store: &dyn Store) {
         .unwrap();
     assert!(off.unwrap() > third);
     let now = store.server(&time.path).await.unwrap().unwrap();
+    assert_eq!(now.sealed, Some(vec![7]));
     assert_eq!(
         (now.profile.num_tools, now.enabled, now.trusted, now.updated_at),
         (7, false, true, at(5))
@@ -153,7 +155,7 @@ async fn servers_come_change_and_go(store: &dyn Store) {
         let change = event(Deed::ServerChanged, "/time");
         let profile = now.profile.clone();
         store
-            .update_server(&time.path, profile, trusted, change)
+            .update_server(&time.path, profile, None, trusted, change)
             .await
             .unwrap();
     }

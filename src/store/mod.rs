@@ -91,11 +91,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn server(&self, path: &ServerPath) -> Result<Option<Server>, Error>;
     /// Keep a new server. A path that clashes is [`Error::Taken`].
     async fn insert_server(&self, server: Server, event: Event) -> Result<Revision, Error>;
-    /// Replace what its owner says about a server, and the trust in it when given. `None`: there is no such server.
+    /// Replace what its owner says about a server and its sealed secrets, and the trust in it when given. `None`: there is no such server.
     async fn update_server(
         &self,
         path: &ServerPath,
         profile: Profile,
+        sealed: Option<Vec<u8>>,
         trusted: Option<bool>,
         event: Event,
     ) -> Result<Option<Revision>, Error>;

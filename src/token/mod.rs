@@ -7,6 +7,7 @@
 mod keys;
 pub mod password;
 pub mod random;
+pub mod seal;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

@@ -29,6 +29,11 @@ pub fn salt() -> Result<[u8; 16], std::io::Error> {
     bytes()
 }
 
+/// 256 random bits: a key.
+pub fn key() -> Result<[u8; 32], std::io::Error> {
+    bytes()
+}
+
 /// A password that can be read aloud: five groups of four letters and digits without look-alikes, 100 bits.
 pub fn password() -> Result<Secret<String>, std::io::Error> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";

@@ -116,6 +116,10 @@ pub(super) fn denied_as(status: u16) -> Response {
 pub(super) fn upstream(error: &relay::Error, mount: &str, id: &Value) -> Response {
     let error = match error {
         relay::Error::Upstream(error) => error,
+        relay::Error::Sealed => {
+            let words = format!("The credentials of the server {mount} cannot be read; enter them again");
+            return json_rpc(StatusCode::BAD_GATEWAY, 502, &words, id);
+        }
         relay::Error::Session(mcp_sessions::Error::Taken) => &UpstreamError::Unusable,
         relay::Error::Session(mcp_sessions::Error::Away(error)) => {
             tracing::error!(

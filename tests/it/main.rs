@@ -16,6 +16,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod conformance;
+mod credentials;
 mod edges;
 mod faults;
 mod first_minute;

@@ -37,7 +37,7 @@ async fn initialize(actor: &Actor, upstream: &Scripted, id: &str) -> Answer {
     let message = request("initialize", json!({"protocolVersion": "2025-11-25"}));
     let headers = [("content-type", "application/json"), ("mcp-session-id", id)];
     call(actor, &message, upstream, |asked| {
-        asked.reply(200, &headers, "{}")
+        asked.reply(200, &headers, "{}");
     })
     .await
 }
@@ -255,7 +255,7 @@ async fn a_list_that_cannot_be_read_is_not_passed_on_and_an_error_is() {
     ] {
         let headers = [("content-type", "text/plain"), ("retry-after", "7")];
         let answer = call(&few, &list, &upstream, |asked| {
-            asked.reply(status, &headers, body)
+            asked.reply(status, &headers, body);
         })
         .await;
         assert_eq!(

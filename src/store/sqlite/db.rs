@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_register.sql"),
     include_str!("migrations/0002_tokens.sql"),
     include_str!("migrations/0003_mcp_sessions.sql"),
+    include_str!("migrations/0004_sealed.sql"),
 ];
 
 const READERS: usize = 4;

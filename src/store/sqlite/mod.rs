@@ -122,12 +122,13 @@ impl Store for Sqlite {
         &self,
         path: &ServerPath,
         profile: Profile,
+        sealed: Option<Vec<u8>>,
         trusted: Option<bool>,
         event: Event,
     ) -> Result<Option<Revision>, Error> {
         let path = path.clone();
         self.change(
-            move |tx| servers::update(tx, &path, &profile, trusted, &event),
+            move |tx| servers::update(tx, &path, (&profile, sealed.as_deref()), trusted, &event),
             |revision| *revision,
         )
         .await

@@ -10,7 +10,7 @@ use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::store::{Changes, Error};
 
-const COLUMNS: &str = "path, profile, enabled, trusted, registered_by, registered_at, updated_at";
+const COLUMNS: &str = "path, profile, enabled, trusted, registered_by, registered_at, updated_at, sealed";
 
 /// Rows are outside input too: they are parsed like a request.
 fn server_from(row: &Row<'_>) -> Result<Server, Error> {
@@ -24,6 +24,7 @@ fn server_from(row: &Row<'_>) -> Result<Server, Error> {
         registered_by: row.get(4)?,
         registered_at: Timestamp::from_unix(row.get(5)?),
         updated_at: Timestamp::from_unix(row.get(6)?),
+        sealed: row.get(7)?,
     })
 }
 
@@ -99,8 +100,9 @@ pub(super) fn insert(tx: &Transaction<'_>, server: &Server, event: &Event) -> Re
         [server.path.as_str()],
     )?;
     tx.execute(
-        "INSERT INTO servers (path_key, path, profile, enabled, trusted, registered_by, registered_at, updated_at, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO servers (path_key, path, profile, enabled, trusted, registered_by, registered_at, updated_at, revision,
+                              sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         (
             key(&server.path),
             server.path.as_str(),
@@ -111,6 +113,7 @@ pub(super) fn insert(tx: &Transaction<'_>, server: &Server, event: &Event) -> Re
             server.registered_at.unix(),
             server.updated_at.unix(),
             revision.0,
+            &server.sealed,
         ),
     )?;
     insert_event(tx, event)?;
@@ -135,16 +138,15 @@ fn trust_event(tx: &Transaction<'_>, trusted: bool, event: &Event) -> Result<(),
 pub(super) fn update(
     tx: &Transaction<'_>,
     path: &ServerPath,
-    profile: &Profile,
+    (profile, sealed): (&Profile, Option<&[u8]>),
     trusted: Option<bool>,
     event: &Event,
 ) -> Result<Option<Revision>, Error> {
     let profile = serde_json::to_string(profile).map_err(backend)?;
     let sql = "SELECT trusted FROM servers WHERE path = ?1";
     let before: Option<bool> = tx.query_row(sql, [path.as_str()], |row| row.get(0)).optional()?;
-    let sql =
-        "UPDATE servers SET profile = ?2, trusted = coalesce(?3, trusted), updated_at = ?4 WHERE path = ?1";
-    let touched = tx.execute(sql, (path.as_str(), profile, trusted, event.at.unix()))?;
+    let sql = "UPDATE servers SET profile = ?2, trusted = coalesce(?3, trusted), updated_at = ?4, sealed = ?5 WHERE path = ?1";
+    let touched = tx.execute(sql, (path.as_str(), profile, trusted, event.at.unix(), sealed))?;
     let revision = mark(tx, path, touched, event)?;
     match (before, trusted) {
         (Some(before), Some(now)) if before != now => trust_event(tx, now, event)?,

@@ -143,8 +143,8 @@ async fn apply_edit(state: &AppState, path: &ServerPath, change: &Change) -> Res
         .registry
         .may(&change.caller.identity, Action::Modify, path)
         .await?;
-    let (profile, trusted) = change.draft.changed(&server.profile).map_err(Problem::fields)?;
-    let revision = state.registry.change(&permit, path, profile, trusted).await?;
+    let edit = change.draft.changed(&server.profile).map_err(Problem::fields)?;
+    let revision = state.registry.change(&permit, path, edit).await?;
     // The answer comes when calls go to the new address.
     standing(state, path, revision).await;
     Ok(())

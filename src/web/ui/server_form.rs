@@ -131,12 +131,25 @@ fn form(
         num_stars: text("num_stars"),
         license: text("license"),
         metadata: text("metadata"),
+        auth_scheme: Some(text("auth_scheme"))
+            .filter(|scheme| !scheme.is_empty())
+            .unwrap_or_else(|| "none".to_owned()),
+        auth_header_name: text("auth_header_name"),
+        headers: names_alone(&text("headers")),
+        identity_headers: text("identity_headers") != "false",
         is_python: text("is_python") == "true",
         trusted: text("trusted") == "true",
         is_admin,
         faults,
         history: Vec::new(),
     }
+}
+
+/// Lines `Name: value` without their values: what was typed in secret is not shown again.
+fn names_alone(lines: &str) -> String {
+    let names = lines.lines().filter_map(|line| line.split_once(':'));
+    let names: Vec<String> = names.map(|(name, _)| format!("{}:", name.trim())).collect();
+    names.join("\n")
 }
 
 fn past(event: &Event) -> Past {
@@ -160,6 +173,12 @@ fn past(event: &Event) -> Past {
 /// The record as form fields.
 fn written(server: &Server) -> Map<String, Value> {
     let profile = &server.profile;
+    let egress = &profile.egress;
+    let headers: Vec<String> = egress
+        .custom_header_names
+        .iter()
+        .map(|name| format!("{name}:\n"))
+        .collect();
     let metadata = if profile.metadata.is_empty() {
         String::new()
     } else {
@@ -174,6 +193,13 @@ fn written(server: &Server) -> Map<String, Value> {
         ("num_stars", profile.num_stars.to_string()),
         ("license", profile.license.clone()),
         ("metadata", metadata),
+        ("auth_scheme", egress.auth_scheme.as_str().to_owned()),
+        (
+            "auth_header_name",
+            egress.auth_header_name.clone().unwrap_or_default(),
+        ),
+        ("headers", headers.concat()),
+        ("identity_headers", egress.identity_headers.to_string()),
         ("is_python", profile.is_python.to_string()),
         ("trusted", server.trusted.to_string()),
     ];

@@ -203,6 +203,14 @@ pub struct ServerForm {
     pub license: String,
     /// A JSON object.
     pub metadata: String,
+    /// How its credential is presented: `none`, `bearer` or `api_key`.
+    pub auth_scheme: String,
+    /// In which header; empty means the scheme's own.
+    pub auth_header_name: String,
+    /// Names of its own headers, each with a colon, a line each; values are never shown.
+    pub headers: String,
+    /// Whether it is told who is asking.
+    pub identity_headers: bool,
     /// Whether it is written in Python.
     pub is_python: bool,
     /// Whether it is trusted.
@@ -232,6 +240,10 @@ impl Page for ServerForm {
             num_stars: String::new(),
             license: String::new(),
             metadata: String::new(),
+            auth_scheme: "none".to_owned(),
+            auth_header_name: String::new(),
+            headers: String::new(),
+            identity_headers: true,
             is_python: false,
             trusted: true,
             is_admin: true,
