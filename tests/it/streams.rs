@@ -338,3 +338,23 @@ async fn a_reader_that_sleeps_costs_no_memory_and_holds_up_nobody() {
     assert_eq!(answer.status, 200);
     drop(asleep);
 }
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_its_call_upstream_either_way() {
+    let (gateway, upstream) = mounted(Setup::new()).await;
+    let ada = gateway.with_scopes("ada", &["all"]);
+    for blocks in [None, Some(1)] {
+        if let Some(blocks) = blocks {
+            gateway.until_blocks(blocks).await;
+        }
+        let call = tool_call("slow").to_string();
+        let (mut open, said) = tokio::join!(ada.open("POST", "/w/mcp", &call), async {
+            upstream.next().await.stream()
+        });
+        let progress = "data: {\"method\":\"notifications/progress\"}\n\n";
+        said.say(progress);
+        assert_eq!(open.event().await.unwrap(), progress);
+        drop(open);
+        said.until_left().await;
+    }
+}
