@@ -26,6 +26,7 @@ bench: nginx build ## Measure what the gate costs (by hand; seven runs of ten se
 	@command -v wrk >/dev/null || { echo "bench needs the package wrk" >&2; exit 1; }
 	python3 benches/calls.py target/release/gatehouse
 	python3 benches/latency.py target/release/gatehouse
+	python3 benches/streams.py target/release/gatehouse
 	python3 benches/registering.py target/release/gatehouse
 
 conformance: nginx tools ## The official MCP conformance suite, with and without the gateway

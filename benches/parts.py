@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "now", "arguments": {"zone": "UTC"}}}
 POLICY = """
 bench: [{server: '*', methods: [tools/call], tools: [now]}]
+lists: [{server: '*', methods: ['*'], tools: ['*']}]
+few: [{server: '*', methods: [tools/list, tools/call], tools: [tool3, tool14, tool15, tool9, tool26]}]
 UI-Scopes: {maker: {register_service: [all]}}
 """
 BASELINE = """
@@ -48,6 +50,14 @@ def status_of(pid: int, field: str) -> int:
     """A figure of /proc, in kB."""
     line = next(line for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(field))
     return int(line.split()[1])
+
+
+def tool(number: int) -> dict:
+    schema = {"type": "object", "properties": {"zone": {"type": "string", "description": "a name of the zone database"}}}
+    return {"name": f"tool{number}", "description": "Tells the time in a zone of the world.", "inputSchema": schema}
+
+
+MANY = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool(number) for number in range(50)]}})
 
 
 class Gateway:
@@ -109,11 +119,18 @@ def bench(program: str):
     """A gateway, and the address of a stub behind it."""
     with tempfile.TemporaryDirectory(prefix="gh") as name:
         folder, stub = pathlib.Path(name), port()
+        # nginx takes no word of more than 4,096 bytes.
+        cut = [MANY[start : start + 3000] for start in range(0, len(MANY), 3000)]
+        pieces = " ".join(f"set $piece{number} '{piece}';" for number, piece in enumerate(cut))
+        names = "".join(f"$piece{number}" for number in range(len(cut)))
         temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (folder / "stub.conf").write_text(
             f"worker_processes 1; pid {folder}/stub.pid; error_log {folder}/stub.log; daemon off;\n"
             f"events {{ worker_connections 1024; }}\nhttp {{ access_log off; {temporary} keepalive_requests 1000000;\n"
-            f"server {{ listen 127.0.0.1:{stub}; location / {{ default_type application/json;"
+            f"server {{ listen 127.0.0.1:{stub};"
+            f" location /many/ {{ default_type application/json; {pieces} return 200 '{names}'; }}"
+            " location /hello/ { default_type application/json; add_header Mcp-Session-Id $request_id; return 200 '{}'; }"
+            f" location / {{ default_type application/json;"
             " return 200 '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}'; } } }\n"
         )
         upstream = subprocess.Popen(["nginx", "-c", folder / "stub.conf", "-p", folder], env=ENVIRONMENT, stderr=subprocess.DEVNULL)

@@ -44,7 +44,6 @@ pub const CLEARED: &[&str] = &[
     "X-Internal-Token",
     "X-Internal-Token-Registry",
     "X-Gate-Door",
-    "X-Gate-For",
     "X-Gate-Uri",
     "X-Gate-Request-Uri",
     "X-Gate-Method",

@@ -157,8 +157,10 @@ impl Gate {
         rights.mark_unchanged();
         table.mark_unchanged();
         credentials.mark_unchanged();
-        while let Ok(judged) = self.judge(&asked.question()).await {
+        // Boxed, so that a stream that waits does not hold the room that deciding takes.
+        while let Ok(judged) = Box::pin(self.judge(&asked.question())).await {
             let left = self.0.callers.left(&judged.caller);
+            drop(judged);
             tokio::select! {
                 changed = rights.changed() => if changed.is_err() { return },
                 changed = table.changed() => if changed.is_err() { return },

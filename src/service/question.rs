@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 /// What nginx asks about one request on a mount path.
 #[derive(Debug)]
@@ -24,6 +24,17 @@ pub struct Question<'a> {
     pub body: Option<&'a [u8]>,
 }
 
+/// Values of their own: shared ones would hold the whole buffer that the request came in, for as long as the stream.
+fn own_copies(headers: &HeaderMap) -> HeaderMap {
+    let copies = headers.iter().map(|(name, value)| {
+        let mut copy =
+            HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        copy.set_sensitive(value.is_sensitive());
+        (name.clone(), copy)
+    });
+    copies.collect()
+}
+
 /// A question that can be asked again.
 #[derive(Debug)]
 pub struct Asked {
@@ -42,7 +53,7 @@ impl Asked {
             asked: question.asked.to_owned(),
             written: question.written.to_owned(),
             client: question.client,
-            headers: question.headers.clone(),
+            headers: own_copies(question.headers),
             body: question.body.map(Bytes::copy_from_slice),
         }
     }

@@ -53,12 +53,10 @@ pub(super) async fn check(gate: &Gate, headers: &HeaderMap) -> Response {
     let Some(question) = question(headers, &method, None) else {
         return denied_as(400);
     };
-    match (gate.decide(&question).await, header("x-gate-for")) {
-        (Err(refusal), _) => for_auth_request(&refusal),
-        // The pump asks again, with everything that it needs.
-        (Ok(_), "pump") => StatusCode::NO_CONTENT.into_response(),
-        (Ok(Way::Direct(headers)), _) => permit(StatusCode::NO_CONTENT, headers),
-        (Ok(Way::Carry(_)), _) => denied_as(TO_THE_PUMP),
+    match gate.decide(&question).await {
+        Err(refusal) => for_auth_request(&refusal),
+        Ok(Way::Direct(headers)) => permit(StatusCode::NO_CONTENT, headers),
+        Ok(Way::Carry(_)) => denied_as(TO_THE_PUMP),
     }
 }
 
