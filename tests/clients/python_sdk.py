@@ -88,7 +88,7 @@ async def leaves(mount: str, door: str, mode: str) -> str:
 
 async def in_time(what: str, work) -> str:
     try:
-        return await asyncio.wait_for(work, 40)
+        return await asyncio.wait_for(work, 60)
     except Exception as fault:
         raise RuntimeError(what) from fault
 

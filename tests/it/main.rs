@@ -25,6 +25,7 @@ mod gate;
 mod harness;
 mod hostile;
 mod login;
+mod matrix;
 mod names;
 mod near_valid;
 mod pages;

@@ -96,7 +96,7 @@ fn time(transport: &[&str], port: u16) -> Command {
     command
 }
 
-/// A running server with its children; all of them end with this value.
+/// A running server. It ends with this value; children of its own end with their standard input.
 pub struct Peer {
     kind: Kind,
     child: Child,
@@ -123,7 +123,7 @@ impl Peer {
         let mut command = (kind.command)(port);
         command.stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        // A group of its own, because some start children.
+        // A group of its own, with the shells between.
         let child = command.process_group(0).spawn().unwrap();
         Self { kind, child, port }
     }

@@ -12,6 +12,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -31,8 +32,9 @@ impl Open {
     pub async fn next(&mut self) -> Option<String> {
         let next = async {
             loop {
-                if let Some(end) = self.seen.find("\n\n") {
-                    let rest = self.seen.split_off(end + 2);
+                let ends = ["\n\n", "\r\n\r\n"].map(|end| Some(self.seen.find(end)? + end.len()));
+                if let Some(end) = ends.into_iter().flatten().min() {
+                    let rest = self.seen.split_off(end);
                     return Some(std::mem::replace(&mut self.seen, rest));
                 }
                 let frame = self.body.frame().await?.ok()?;
@@ -93,6 +95,60 @@ impl Actor {
             body,
             seen: String::new(),
             connection,
+        }
+    }
+}
+
+/// A legacy stream, opened through the gateway, and the address for its messages.
+pub struct Session {
+    actor: Actor,
+    open: Open,
+    address: String,
+}
+
+impl Session {
+    /// Open it and say hello.
+    pub async fn open(actor: &Actor, mount: &str) -> Self {
+        let mut open = actor.open("GET", &format!("/{mount}/sse"), "").await;
+        assert_eq!(open.status, 200, "{mount}");
+        let event = open.event().await.unwrap();
+        let address = event
+            .lines()
+            .find_map(|line| line.strip_prefix("data: "))
+            .unwrap();
+        assert!(address.starts_with(&format!("/{mount}/")), "{event}");
+        let (actor, address) = (actor.clone(), address.to_owned());
+        let mut session = Self { actor, open, address };
+        let info = json!({"name": "x", "version": "1"});
+        let hello = json!({"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": info});
+        session.ask(&[], &super::request("initialize", hello)).await;
+        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        assert_eq!(session.actor.mcp(&session.address, &ready).await.status, 202);
+        session
+    }
+
+    /// The client's address for messages.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Post, and the next answer on the stream.
+    pub async fn ask(&mut self, headers: &[(&str, &str)], message: &Value) -> Value {
+        let actor = headers
+            .iter()
+            .fold(self.actor.clone(), |actor, (name, value)| actor.with(name, value));
+        let accepted = actor.mcp(&self.address, message).await;
+        assert_eq!(accepted.status, 202, "{}", accepted.text());
+        loop {
+            let event = self.open.event().await.unwrap();
+            let data = event
+                .lines()
+                .find_map(|line| line.strip_prefix("data: "))
+                .unwrap();
+            let value: Value = serde_json::from_str(data).unwrap();
+            if value.get("method").is_none() {
+                return value;
+            }
         }
     }
 }
