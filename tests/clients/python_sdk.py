@@ -63,8 +63,9 @@ async def hears_progress(mount: str, door: str, mode: str) -> str:
 
 
 async def is_asked(mount: str, door: str, mode: str) -> str:
+    """A legacy server asks by a request of its own, a modern one in its answer."""
     async with connected(mount, door, mode) as client:
-        answer = await client.call_tool("ask")
+        answer = await client.call_tool("ask" if mode == "legacy" else "ask_in_the_answer")
         assert answer.content[0].text == "hello Ada", answer
     return f"{mount} {mode}: asked"
 
@@ -97,9 +98,7 @@ async def main() -> None:
     modes = {"sse": ["legacy"], "mcp": ["legacy", "auto"]}
     work = [(lists_and_calls, (case, mode)) for case in CALLS for mode in modes[case["door"]]]
     for mount, door in [(case["mount"], case["door"]) for case in CALLS if case["tool"] == "add"]:
-        work += [(does, (mount, door, mode)) for does in (hears_progress, leaves) for mode in modes[door]]
-        # A modern server asks in its answer, and these ask by a request of their own.
-        work += [(is_asked, (mount, door, "legacy"))]
+        work += [(does, (mount, door, mode)) for does in (hears_progress, leaves, is_asked) for mode in modes[door]]
     doing = [in_time(f"{does.__name__}{given}", does(*given)) for does, given in work]
     for line in await asyncio.gather(*doing):
         print(line)

@@ -4,6 +4,7 @@ import sys
 from collections import defaultdict
 
 import anyio
+from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 from pydantic import BaseModel
 
 maker, transport, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -74,6 +75,15 @@ async def ask(ctx: Context) -> str:
     """Ask the caller for a name."""
     given = await ctx.elicit("Who are you?", Answer)
     return f"hello {given.data.name}"
+
+
+@server.tool()
+async def ask_in_the_answer(ctx: Context) -> str | InputRequiredResult:
+    """Ask the caller for a name, as modern servers do."""
+    if ctx.input_responses:
+        return f"hello {ctx.input_responses['who'].content['name']}"
+    question = ElicitRequestFormParams(message="Who are you?", requested_schema=Answer.model_json_schema())
+    return InputRequiredResult(input_requests={"who": ElicitRequest(params=question)})
 
 
 names = {("sdk", "http"): "streamable-http"}

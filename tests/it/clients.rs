@@ -74,13 +74,13 @@ fn python_lines(alone: bool) -> Vec<String> {
         }
         // Those that run our own server.
         if row.tool == "add" {
-            lines.extend(["progress", "left", "asked"].map(|what| format!("{mount} legacy: {what}")));
-            lines.extend(
-                ["progress", "left"]
-                    .iter()
-                    .filter(|_| auto)
-                    .map(|what| format!("{mount} auto: {what}")),
-            );
+            for mode in if auto {
+                &["legacy", "auto"][..]
+            } else {
+                &["legacy"]
+            } {
+                lines.extend(["progress", "left", "asked"].map(|what| format!("{mount} {mode}: {what}")));
+            }
         }
     }
     lines

@@ -96,7 +96,7 @@ fn time(transport: &[&str], port: u16) -> Command {
     command
 }
 
-/// A running server. It ends with this value; children of its own end with their standard input.
+/// A running server with its children; all of them end with this value.
 pub struct Peer {
     kind: Kind,
     child: Child,
@@ -123,7 +123,7 @@ impl Peer {
         let mut command = (kind.command)(port);
         command.stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        // A group of its own, with the shells between.
+        // In a group of its own, so that what it starts ends with it.
         let child = command.process_group(0).spawn().unwrap();
         Self { kind, child, port }
     }
@@ -141,8 +141,19 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+        let own = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+        let groups = children.unwrap_or_default();
+        let groups = groups.split_whitespace().map(|child| format!("-{child}"));
+        // One that has no group of its own is in that of its parent.
+        let groups: Vec<String> = groups.chain([format!("-{own}")]).collect();
+        let mut kill = Command::new("kill");
+        drop(
+            kill.args(["-KILL", "--"])
+                .args(groups)
+                .stderr(Stdio::null())
+                .status(),
+        );
         drop(self.child.wait());
     }
 }
