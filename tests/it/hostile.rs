@@ -175,6 +175,9 @@ async fn an_endless_answer_is_passed_on_piece_by_piece_and_ends_with_its_reader(
         let before = resident();
         let piece = vec![b'x'; 1 << 20];
         let flooding = async {
+            // An answer that is there before its question would be none.
+            let mut asked = vec![0; 1 << 16];
+            assert!(server.read(&mut asked).await.unwrap() > 0);
             server
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
                 .await
@@ -190,7 +193,13 @@ async fn an_endless_answer_is_passed_on_piece_by_piece_and_ends_with_its_reader(
             let mut seen = 0_usize;
             // A hundred megabytes, and then the reader goes away.
             while seen < 100 << 20 {
-                seen += client.read(&mut buffer).await.unwrap();
+                let read = client.read(&mut buffer).await.unwrap();
+                assert!(
+                    read > 0,
+                    "{mount}: the answer broke off after {seen} bytes: {}",
+                    String::from_utf8_lossy(&buffer[..500])
+                );
+                seen += read;
             }
             let grown = resident().saturating_sub(before);
             drop(client);
