@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Setup, Upstream, request, signal_to, tool_call, until};
+use crate::harness::{Gateway, Scripted, Setup, Upstream, request, signal_to, tool_call, until};
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_stored_says_why_and_stops_nobody() {
@@ -192,5 +192,55 @@ async fn an_answer_streams_through_either_way_as_it_comes() {
             .await
             .unwrap();
         assert!(matches!(gone, Ok(0) | Err(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_silent_upstream_is_a_504_in_json_either_way_that_names_the_server() {
+    let upstream = Scripted::new().await;
+    let gateway = Setup::new().with(&["--upstream-read-seconds", "1"]).start();
+    gateway.register("/slow", &upstream.url).await;
+    for blocks in [0, 1] {
+        if blocks == 1 {
+            gateway.until_blocks(1).await;
+        }
+        let (admin, call) = (gateway.admin(), tool_call("x"));
+        // The request is held, and nothing is said.
+        let (answer, _asked) = tokio::join!(admin.mcp("/slow/mcp", &call), upstream.next());
+        assert_eq!((answer.status, answer.code()), (504, 504), "{}", answer.text());
+        let port = upstream.url.rsplit(':').next().unwrap();
+        assert!(
+            answer.text().contains("/slow") && !answer.text().contains(port),
+            "{}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_an_upstream_refuses_arrives_as_it_said_it_either_way() {
+    let upstream = Scripted::new().await;
+    let gateway = Gateway::new();
+    gateway.register("/a", &upstream.url).await;
+    for blocks in [0, 1] {
+        if blocks == 1 {
+            gateway.until_blocks(1).await;
+        }
+        for status in [400, 401, 403, 404, 405, 406, 409, 418, 429, 500, 502, 503, 504] {
+            let (admin, call) = (gateway.admin(), tool_call("x"));
+            let headers = [
+                ("content-type", "application/json"),
+                ("www-authenticate", "Bearer realm=\"theirs\""),
+                ("retry-after", "7"),
+            ];
+            let body = format!("{{\"theirs\":{status}}}");
+            let (answer, ()) = tokio::join!(admin.mcp("/a/mcp", &call), async {
+                upstream.next().await.reply(status, &headers, &body);
+            });
+            assert_eq!((answer.status, answer.text()), (status, body), "{blocks}");
+            for (name, value) in headers {
+                assert_eq!(answer.header(name), value, "{status} {blocks}");
+            }
+        }
     }
 }
