@@ -88,10 +88,10 @@ const LONGEST_VALUE: usize = 8_000;
 const DEFAULT_KEY_HEADER: &str = "X-API-Key";
 
 impl Credentials {
-    /// The values for `egress`, from what is there and what was written. `moved` says that the server stands somewhere
-    /// else now: a value that was entered for one place is not sent to another.
+    /// The values for `egress`, from what is there and what was written. `moved` says that they would go somewhere else
+    /// now, or under another name: a value that was entered for one place is not sent to another.
     pub fn merged(&self, written: &Written, egress: &Egress, moved: bool) -> Result<Self, FieldFault> {
-        let again = "enter it again: the server's address has changed";
+        let again = "enter it again: the server's address has changed, or the header";
         let kept = |value: Option<&Secret<String>>, field: &str, lacking: &str| match value {
             Some(_) if moved => Err(FieldFault::new(field, again)),
             Some(value) => Ok(value.clone()),

@@ -182,10 +182,10 @@ pub const CARRIED_BACK: &[&str] = &[
 
 /// Whether a client's header (in lower case) only looks different from one of ours: `x_user`, `x_gate_uri`.
 pub fn is_disguised(name: &str) -> bool {
-    if !name.contains('_') {
+    if !name.contains(['_', '.']) {
         return false;
     }
-    let folded = name.replace('_', "-");
+    let folded = name.replace(['_', '.'], "-");
     let ours = |known: &str| known.eq_ignore_ascii_case(&folded);
     CLEARED.iter().any(|known| ours(known))
         || EXACT.iter().any(|known| ours(known))
@@ -208,6 +208,8 @@ mod tests {
             "content_length",
             "x_gate_new",
             "mcp_param-x",
+            "x.user",
+            "mcp.session.id",
         ] {
             assert!(is_disguised(name), "{name}");
         }

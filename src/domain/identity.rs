@@ -47,10 +47,9 @@ impl Identity {
     /// The name under which something may belong to them: the person, else the client.
     pub fn principal(&self) -> String {
         if self.username.is_empty() {
-            // No person's name holds a space.
             format!("client {}", self.client_id)
         } else {
-            self.username.clone()
+            format!("user {}", self.username)
         }
     }
 

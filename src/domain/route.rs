@@ -37,7 +37,7 @@ impl Route {
         let lines = self.lines.iter().flatten();
         let ours = |(own, _): &(HeaderName, HeaderValue)| {
             let own = own.as_str();
-            own != name && own.replace('_', "-") == name.replace('_', "-")
+            own != name && own.replace(['_', '.'], "-") == name.replace(['_', '.'], "-")
         };
         lines.into_iter().any(ours)
     }
@@ -123,6 +123,10 @@ pub fn rest_of(mount: &ServerPath, asked: &str, written: &str) -> Option<String>
     let raw_rest = raw.strip_prefix(mount.as_str())?;
     let is_boundary = |rest: &str| rest.is_empty() || rest.starts_with('/');
     if !is_boundary(asked_rest) || !is_boundary(raw_rest) {
+        return None;
+    }
+    // Ways up for some servers, and for no other reader.
+    if asked_rest.contains('\\') || asked_rest.contains("..;") {
         return None;
     }
     if asked_rest == raw_rest && raw_rest.bytes().all(|b| (0x21..=0x7e).contains(&b)) {

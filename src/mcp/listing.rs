@@ -12,15 +12,19 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An answer that is not JSON.
+use super::message::{same_folded, too_deep};
+
+/// An answer that is not JSON, or not the same to every reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is not JSON")]
+#[error("the answer cannot be read")]
 pub struct Unreadable;
 
 /// Which entries of which list stay: the list's key in the result and the entry's own text.
 pub trait Sieve {
     /// The field that names an entry of the list that stands under `key`; `None` when nothing is to be cut from it.
     fn name_field(&self, key: &str) -> Option<&'static str>;
+    /// The lists' keys: a key that only looks like one of them is not passed on.
+    fn keys(&self) -> &[&'static str];
     /// Whether the entry named so stays.
     fn keeps(&self, key: &str, name: &str) -> bool;
 }
@@ -31,43 +35,60 @@ const MOST_TTL_MS: u64 = 300_000;
 /// Cut the lists of one JSON-RPC message; `None` when there is nothing to cut.
 pub fn sift(message: &[u8], sieve: &dyn Sieve) -> Result<Option<String>, Unreadable> {
     let text = std::str::from_utf8(message).map_err(|_| Unreadable)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim_start().starts_with('[') {
-        return sift_batch(text, sieve);
+    if too_deep(message) {
+        return Err(Unreadable);
     }
-    let Members(members) = serde_json::from_str(text).map_err(|_| Unreadable)?;
-    let mut changed = false;
-    let mut out = Object::default();
-    for (key, value) in &members {
-        match (key.as_ref(), sift_result(value, sieve)) {
-            ("result", Some(new)) => {
-                changed = true;
-                out.member(key, &new);
-            }
-            _ => out.member(key, value.get()),
-        }
+    if !text.trim_start().starts_with('[') {
+        return sift_message(text, sieve);
     }
-    Ok(changed.then(|| out.end()))
-}
-
-/// A batch of an earlier revision (2025-03-26) may hold several answers.
-fn sift_batch(text: &str, sieve: &dyn Sieve) -> Result<Option<String>, Unreadable> {
+    // A batch of an earlier revision (2025-03-26) may hold several answers; batches do not nest.
     let messages: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Unreadable)?;
     let mut changed = false;
     let mut all = Vec::with_capacity(messages.len());
     for message in messages {
-        let new = sift(message.get().as_bytes(), sieve)?;
+        let new = sift_message(message.get(), sieve)?;
         changed |= new.is_some();
         all.push(new.unwrap_or_else(|| message.get().to_owned()));
     }
     Ok(changed.then(|| format!("[{}]", all.join(","))))
 }
 
-fn sift_result(result: &RawValue, sieve: &dyn Sieve) -> Option<String> {
-    let Members(members) = serde_json::from_str(result.get()).ok()?;
+fn sift_message(text: &str, sieve: &dyn Sieve) -> Result<Option<String>, Unreadable> {
+    let Members(members) = serde_json::from_str(text).map_err(|_| Unreadable)?;
+    let mut changed = false;
+    let mut out = Object::default();
+    for (key, value) in &members {
+        if key != "result" && same_folded(key, "result") {
+            return Err(Unreadable);
+        }
+        let cut = if key == "result" {
+            sift_result(value, sieve)?
+        } else {
+            None
+        };
+        changed |= cut.is_some();
+        out.member(key, cut.as_deref().unwrap_or(value.get()));
+    }
+    Ok(changed.then(|| out.end()))
+}
+
+fn sift_result(result: &RawValue, sieve: &dyn Sieve) -> Result<Option<String>, Unreadable> {
+    if !result.get().starts_with('{') {
+        return Ok(None);
+    }
+    let Members(members) = serde_json::from_str(result.get()).map_err(|_| Unreadable)?;
+    let disguised = |key: &str| {
+        sieve
+            .keys()
+            .iter()
+            .any(|known| *known != key && same_folded(key, known))
+    };
+    if members.iter().any(|(key, _)| disguised(key)) {
+        return Err(Unreadable);
+    }
     let is_list = |key: &str| sieve.name_field(key).is_some();
     if !members.iter().any(|(key, _)| is_list(key)) {
-        return None;
+        return Ok(None);
     }
     let mut out = Object::default();
     for (key, value) in &members {
@@ -82,7 +103,7 @@ fn sift_result(result: &RawValue, sieve: &dyn Sieve) -> Option<String> {
             _ => out.member(key, value.get()),
         }
     }
-    Some(out.end())
+    Ok(Some(out.end()))
 }
 
 fn sift_list(key: &str, list: &RawValue, field: &str, sieve: &dyn Sieve) -> String {
@@ -100,9 +121,9 @@ fn sift_list(key: &str, list: &RawValue, field: &str, sieve: &dyn Sieve) -> Stri
 /// An entry's name, if it has one and only one.
 fn name_of(entry: &RawValue, field: &str) -> Option<String> {
     let Members(members) = serde_json::from_str(entry.get()).ok()?;
-    let mut names = members.iter().filter(|(key, _)| key == field);
+    let mut names = members.iter().filter(|(key, _)| same_folded(key, field));
     match (names.next(), names.next()) {
-        (Some((_, name)), None) => serde_json::from_str(name.get()).ok(),
+        (Some((key, name)), None) if key == field => serde_json::from_str(name.get()).ok(),
         _ => None,
     }
 }
@@ -164,6 +185,10 @@ mod tests {
             (key == "tools").then_some("name")
         }
 
+        fn keys(&self) -> &[&'static str] {
+            &["tools"]
+        }
+
         fn keeps(&self, _: &str, name: &str) -> bool {
             self.0.contains(&name)
         }
@@ -206,7 +231,24 @@ mod tests {
         ] {
             assert_eq!(sifted(other), None, "{other}");
         }
-        assert_eq!(sift(b"tools", &Only(&[])), Err(Unreadable));
-        assert_eq!(sift(b"{\"result\":{}} x", &Only(&[])), Err(Unreadable));
+    }
+
+    #[test]
+    fn what_not_every_reader_reads_the_same_is_refused() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for odd in [
+            "tools",
+            r#"{"result":{}} x"#,
+            r#"{"Result":{"tools":[{"name":"c"}]}}"#,
+            r#"{"result":{"Tools":[{"name":"c"}]}}"#,
+            r#"{"result":{"\ud800":1,"tools":[{"name":"c"}]}}"#,
+            r#"{"result":{"tools":[{"name":"c","x":NaN}]}}"#,
+            r#"[[{"result":{"tools":[{"name":"c"}]}}]]"#,
+            deep.as_str(),
+        ] {
+            assert_eq!(sift(odd.as_bytes(), &Only(&[])), Err(Unreadable), "{odd:.80}");
+        }
+        let entry = r#"{"result":{"tools":[{"name":"a","Name":"c"}]}}"#;
+        assert_eq!(sifted(entry).unwrap(), r#"{"result":{"tools":[]}}"#);
     }
 }

@@ -147,7 +147,7 @@ fn syntax_or_shape(error: &serde_json::Error) -> Unreadable {
 }
 
 /// Whether brackets outside strings nest too deep; runs before the parser so that nothing recurses on it.
-fn too_deep(body: &[u8]) -> bool {
+pub(super) fn too_deep(body: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for &byte in body {
         if in_string {
@@ -175,7 +175,7 @@ fn too_deep(body: &[u8]) -> bool {
 }
 
 /// Whether a parser that ignores case takes both for one key.
-fn same_folded(key: &str, known: &str) -> bool {
+pub(super) fn same_folded(key: &str, known: &str) -> bool {
     let folded = |c: char| match c {
         'ſ' => 's',
         '\u{212a}' => 'k',

@@ -5,7 +5,7 @@
 use bytes::{Bytes, BytesMut};
 
 /// The largest event; a stream with a larger one is ended.
-pub const MOST_EVENT: usize = 16 * 1024 * 1024;
+pub const MOST_EVENT: usize = 8 * 1024 * 1024;
 
 /// An event grew too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,11 +13,24 @@ pub const MOST_EVENT: usize = 16 * 1024 * 1024;
 pub struct TooLarge;
 
 /// Cuts a stream into events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Events {
     waiting: BytesMut,
-    /// How much of `waiting` is known to end no event.
+    /// How much of `waiting` has been looked at.
     seen: usize,
+    at_line_start: bool,
+    after_cr: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            waiting: BytesMut::new(),
+            seen: 0,
+            at_line_start: true,
+            after_cr: false,
+        }
+    }
 }
 
 impl Events {
@@ -34,6 +47,7 @@ impl Events {
     pub fn next_event(&mut self) -> Option<Bytes> {
         let end = self.end()?;
         self.seen = 0;
+        self.at_line_start = true;
         Some(self.waiting.split_to(end).freeze())
     }
 
@@ -49,29 +63,25 @@ impl Events {
         self.waiting.is_empty()
     }
 
-    /// Behind the first empty line. Lines end with LF, CR LF or CR.
+    /// Behind the first empty line. Lines end with LF, CR LF or CR; the LF of a CR LF may come much later than its CR.
+    /// Each byte is looked at once, however small the pieces are that it came in.
     fn end(&mut self) -> Option<usize> {
-        let bytes = &self.waiting;
-        let mut at = self.seen;
-        let mut line = at;
-        while let Some(&byte) = bytes.get(at) {
-            if byte != b'\n' && byte != b'\r' {
-                at += 1;
-                continue;
+        while let Some(&byte) = self.waiting.get(self.seen) {
+            self.seen += 1;
+            let continues = std::mem::replace(&mut self.after_cr, byte == b'\r') && byte == b'\n';
+            let ends_line = matches!(byte, b'\r' | b'\n') && !continues;
+            if ends_line && std::mem::replace(&mut self.at_line_start, true) {
+                // The LF of this CR LF, if it is there already, goes along.
+                if self.after_cr && self.waiting.get(self.seen) == Some(&b'\n') {
+                    self.seen += 1;
+                    self.after_cr = false;
+                }
+                return Some(self.seen);
             }
-            let is_empty = at == line;
-            let after = match (byte, bytes.get(at + 1)) {
-                (b'\r', Some(b'\n')) => at + 2,
-                // The other half may still be coming; a line that is not empty can wait for it as well.
-                (b'\r', None) => break,
-                _ => at + 1,
-            };
-            if is_empty {
-                return Some(after);
+            if !matches!(byte, b'\r' | b'\n') {
+                self.at_line_start = false;
             }
-            (at, line) = (after, after);
         }
-        self.seen = line;
         None
     }
 }
@@ -81,8 +91,8 @@ impl Events {
 pub struct Said {
     /// Its `event`; empty means `message`.
     pub name: String,
-    /// Its `data` lines, joined.
-    pub data: String,
+    /// Its `data` lines, joined; none when there is none, and then nobody hears of the event.
+    pub data: Option<String>,
 }
 
 fn lines(event: &str) -> impl Iterator<Item = &str> {
@@ -95,21 +105,21 @@ fn field(line: &str) -> (&str, &str) {
     (name, value.strip_prefix(' ').unwrap_or(value))
 }
 
-/// Read one whole event. `None` when it is no UTF-8.
-pub fn read(event: &[u8]) -> Option<Said> {
+/// Read one whole event; `first` of its stream, where a byte order mark means nothing. `None` when it is no UTF-8.
+pub fn read(event: &[u8], first: bool) -> Option<Said> {
     let text = std::str::from_utf8(event).ok()?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix('\u{feff}').filter(|_| first).unwrap_or(text);
     let mut said = Said::default();
-    let mut first = true;
     for (name, value) in lines(text).map(field) {
         match name {
             "event" => value.clone_into(&mut said.name),
-            "data" => {
-                if !std::mem::take(&mut first) {
-                    said.data.push('\n');
+            "data" => match &mut said.data {
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
                 }
-                said.data.push_str(value);
-            }
+                None => said.data = Some(value.to_owned()),
+            },
             _ => {}
         }
     }
@@ -163,14 +173,22 @@ mod tests {
             "\n",
         ];
         assert_eq!(all, expected);
-        assert_eq!(cut(&[b"data: a\r\n\r"]), Vec::<String>::new());
+        // A CR ends the event; its LF may come whenever it likes.
+        assert_eq!(
+            cut(&[b"data: a\r", b"\ndata: b\r\n\r", b"\ndata: c\n\n"]),
+            ["data: a\r\ndata: b\r\n\r", "\ndata: c\n\n"]
+        );
     }
 
     #[test]
     fn what_an_event_says_is_read_and_can_be_said_otherwise() {
         let event = b"\xef\xbb\xbfid: 7\nevent: endpoint\ndata: one\ndata:two\n: note\n\n";
-        let said = read(event).unwrap();
-        assert_eq!((said.name.as_str(), said.data.as_str()), ("endpoint", "one\ntwo"));
+        let said = read(event, true).unwrap();
+        let expected = ("endpoint", Some("one\ntwo"));
+        assert_eq!((said.name.as_str(), said.data.as_deref()), expected);
+        assert_eq!(read(b"event: x\n\n", true).unwrap().data, None);
+        assert_eq!(read("\u{feff}data: x\n\n".as_bytes(), false).unwrap().data, None);
+        assert_eq!(read(b"data: \xff\n\n", true), None);
         let new = with_data(b"id: 7\r\nevent: x\r\ndata: one\r\n\r\n", "three\nfour");
         assert_eq!(new.as_ref(), b"id: 7\nevent: x\ndata: three\ndata: four\n\n");
     }

@@ -116,7 +116,14 @@ impl Endpoints {
     }
 
     /// Where a POST of `principal` to `rest` behind the mount leads.
-    pub fn find(&self, server: &ServerPath, rest: &str, query: Option<&str>, principal: &str) -> Found {
+    /// Otherwise it would lead to `ordinary`.
+    pub fn find(
+        &self,
+        server: &ServerPath,
+        (rest, query): (&str, Option<&str>),
+        ordinary: &str,
+        principal: &str,
+    ) -> Found {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = all.get(server) else {
             return Found::Ordinary;
@@ -126,7 +133,12 @@ impl Endpoints {
             Some(endpoint) if endpoint.principal == principal => Found::Mine(endpoint.target.clone()),
             Some(_) => Found::Unknown,
             None => {
-                let named_so = || open.keys().any(|key| key.split('?').next() == Some(rest));
+                // By where it leads: the MCP endpoint has several spellings.
+                let path = |target: &str| target.split('?').next().map(str::to_owned);
+                let named_so = || {
+                    open.values()
+                        .any(|endpoint| path(&endpoint.target) == path(ordinary))
+                };
                 let is_mcp = matches!(rest, "" | "/" | "/mcp") && !named_so();
                 if is_mcp { Found::Ordinary } else { Found::Unknown }
             }
@@ -222,7 +234,7 @@ mod tests {
             assert_eq!(address, shown);
             let rest = shown.strip_prefix("/w").unwrap();
             let (rest, query) = rest.split_once('?').unwrap();
-            let found = endpoints.find(&route.server.path, rest, Some(query), "ada");
+            let found = endpoints.find(&route.server.path, (rest, Some(query)), "", "ada");
             assert_eq!(found, Found::Mine(target.to_owned()), "{said}");
         }
     }
@@ -237,7 +249,7 @@ mod tests {
                 "{shown}"
             );
             let (rest, query) = shown.strip_prefix("/w").unwrap().split_once('?').unwrap();
-            let found = endpoints.find(&route.server.path, rest, Some(query), "ada");
+            let found = endpoints.find(&route.server.path, (rest, Some(query)), "", "ada");
             assert_eq!(found, Found::Mine(said.to_owned()));
         }
     }
@@ -262,7 +274,7 @@ mod tests {
     fn an_address_is_one_principals_and_ends_with_its_stream() {
         let (endpoints, route) = (Endpoints::default(), route("http://u:1/"));
         let server = &route.server.path;
-        let find = |rest, query, who| endpoints.find(server, rest, query, who);
+        let find = |rest, query, who| endpoints.find(server, (rest, query), "/mcp", who);
         assert_eq!(find("/messages/", Some("s=a"), "ada"), Found::Ordinary);
         let (_, named) = endpoints.name(&route, "/sse", "/messages/?s=a", "ada").unwrap();
         assert!(matches!(find("/messages/", Some("s=a"), "ada"), Found::Mine(_)));
@@ -276,6 +288,11 @@ mod tests {
             assert_eq!(find(rest, query, who), Found::Unknown, "{rest}?{query:?}");
         }
         assert_eq!(find("/mcp", None, "bob"), Found::Ordinary);
+        let (_, at_mcp) = endpoints.name(&route, "/mcp", "?s=b", "ada").unwrap();
+        for rest in ["", "/", "/mcp"] {
+            assert_eq!(find(rest, Some("s=B"), "bob"), Found::Unknown, "`{rest}`");
+        }
+        drop(at_mcp);
         drop(named);
         assert_eq!(find("/messages/", Some("s=a"), "ada"), Found::Ordinary);
     }

@@ -185,6 +185,8 @@ impl Gate {
         let table = Arc::clone(&self.0.table.borrow());
         let route = Arc::clone(table.find(question.asked).ok_or_else(no_server)?);
         let mount = &route.server.path;
+        // Before anything that depends on the server: who has no right there learns nothing of it.
+        self.check_rights(&caller.identity, mount, None)?;
         if let Some(name) = question
             .headers
             .keys()
@@ -214,13 +216,17 @@ impl Gate {
             }
         }
         let query = question.written.split_once('?').map(|(_, query)| query);
+        let ordinary = target(&route.server.profile, &rest, query);
         let found = match message {
-            Some(_) => self.0.endpoints.find(mount, &rest, query, &principal),
+            Some(_) => self
+                .0
+                .endpoints
+                .find(mount, (&rest, query), &ordinary, &principal),
             None => Found::Ordinary,
         };
         let target = match found {
             Found::Mine(target) => target,
-            Found::Ordinary => target(&route.server.profile, &rest, query),
+            Found::Ordinary => ordinary,
             Found::Unknown => return Err(with_id(no_session(), message.as_ref())),
         };
         Ok(Judged {

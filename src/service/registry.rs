@@ -152,10 +152,11 @@ impl Registry {
         if moved && !permit.is_administrator() {
             trusted = Some(false);
         }
+        let elsewhere = goes_elsewhere(&before.profile, &profile);
         let credentials = self
             .sealer
             .credentials(&before)?
-            .merged(&written, &profile.egress, moved);
+            .merged(&written, &profile.egress, elsewhere);
         let sealed = self
             .sealer
             .seal_credentials(path, &credentials.map_err(Error::Field)?)?;
@@ -248,6 +249,26 @@ impl Registry {
             target: path.as_str().to_owned(),
         }
     }
+}
+
+/// Whether what was entered in secret would go to another place, or under another name.
+fn goes_elsewhere(before: &Profile, after: &Profile) -> bool {
+    let place = |profile: &Profile| {
+        let Profile {
+            proxy_pass_url,
+            mcp_endpoint,
+            sse_endpoint,
+            ..
+        } = profile.clone();
+        (proxy_pass_url, mcp_endpoint, sse_endpoint)
+    };
+    let header = |profile: &Profile| {
+        (
+            profile.egress.auth_scheme,
+            profile.egress.auth_header_name.clone(),
+        )
+    };
+    place(before) != place(after) || header(before) != header(after)
 }
 
 fn trust(permit: &Permit, wish: Option<bool>) -> Result<Option<bool>, Error> {

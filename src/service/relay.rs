@@ -185,14 +185,21 @@ impl Relay {
             caller: Arc::clone(&care.caller),
             server: order.route.server.path.clone(),
         });
+        // Two types, or an encoding that we do not read: a client might see a list where we see none.
+        if headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+            return Err(Error::unusable());
+        }
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind
-            .and_then(|kind| kind.split(';').next())
-            .unwrap_or_default()
-            .trim();
-        let plain = headers
-            .get(CONTENT_ENCODING)
-            .is_none_or(|encoding| encoding == "identity");
+        let mut parts = kind.unwrap_or_default().split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let other_charset = |part: &str| {
+            let charset = part
+                .split_once('=')
+                .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+            charset.is_some_and(|(_, value)| !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
+        };
+        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+        let plain = !parts.any(other_charset) && encodings.all(|encoding| encoding == "identity");
         let is = |known: &str| plain && kind.eq_ignore_ascii_case(known);
         if is("text/event-stream") {
             let naming = care.names_endpoint.then(|| Naming {
@@ -214,7 +221,10 @@ impl Relay {
             Some(_) if status.is_success() && !care.names_endpoint && status != StatusCode::ACCEPTED => {
                 Err(Error::unusable())
             }
-            Some(_) | None => Ok(Body::Untouched(body)),
+            Some(_) | None => match care.until.take() {
+                Some(until) => Ok(Body::Stream(Box::new(Stream::raw(body, until, SILENCE)))),
+                None => Ok(Body::Untouched(body)),
+            },
         }
     }
 
@@ -358,7 +368,7 @@ fn is_modern(name: &str) -> bool {
     name.starts_with("mcp-param-") || MODERN.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// A redirect stays only with the same upstream, and then under the mount.
+/// A redirect stays only with the same upstream, and then under the mount: a client resends what it sent, its token too.
 fn kept_location(value: &str, order: &Order) -> Option<HeaderValue> {
     let server = &order.route.server;
     let origin = server.profile.proxy_pass_url.origin().to_string();
@@ -366,6 +376,10 @@ fn kept_location(value: &str, order: &Order) -> Option<HeaderValue> {
         .strip_prefix(&origin)
         .unwrap_or(value)
         .strip_prefix(base(&server.profile))?;
-    let inside = rest.starts_with('/') && !rest.starts_with("//") && !rest.starts_with("/\\");
-    inside.then(|| HeaderValue::from_str(&format!("{}{rest}", server.path)).ok())?
+    let inside = rest.starts_with('/') && !rest.starts_with("//");
+    // Readers of URLs take all of these for ways up or out.
+    let lower = rest.to_ascii_lowercase();
+    let way_out = ["..", "/.", "\\", "%2e"].iter().any(|way| lower.contains(way));
+    let plain = rest.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    (inside && plain && !way_out).then(|| HeaderValue::from_str(&format!("{}{rest}", server.path)).ok())?
 }

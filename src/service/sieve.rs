@@ -17,6 +17,16 @@ pub(super) struct RightsSieve {
     pub(super) server: ServerPath,
 }
 
+impl RightsSieve {
+    /// Whether there is anything that this caller may not see.
+    pub(super) fn cuts(&self) -> bool {
+        let rights = self.rights.borrow();
+        LISTS
+            .iter()
+            .any(|list| !rights.may_see_all(&self.caller, &self.server, list))
+    }
+}
+
 fn list(key: &str) -> Option<&'static List> {
     LISTS.iter().find(|list| list.key == key)
 }
@@ -26,6 +36,11 @@ impl Sieve for RightsSieve {
         let list = list(key)?;
         let all = self.rights.borrow().may_see_all(&self.caller, &self.server, list);
         (!all).then_some(list.name)
+    }
+
+    fn keys(&self) -> &[&'static str] {
+        const KEYS: [&str; 4] = ["tools", "prompts", "resources", "resourceTemplates"];
+        &KEYS
     }
 
     fn keeps(&self, key: &str, name: &str) -> bool {

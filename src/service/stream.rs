@@ -34,6 +34,9 @@ pub enum Broken {
     /// An event is too large to be looked into.
     #[error(transparent)]
     TooLarge(#[from] sse::TooLarge),
+    /// An event that not every reader would read the same.
+    #[error("an event of the server's cannot be read")]
+    Unreadable,
     /// The message address may not be passed on.
     #[error(transparent)]
     Endpoint(#[from] Refused),
@@ -56,6 +59,9 @@ pub struct Stream {
     sieve: Option<RightsSieve>,
     naming: Option<Naming>,
     named: Option<Named>,
+    /// Not an event stream: passed on as it comes.
+    raw: bool,
+    first: bool,
     events: sse::Events,
     ready: VecDeque<Bytes>,
     quiet: Pin<Box<Sleep>>,
@@ -78,6 +84,8 @@ impl Stream {
             sieve,
             naming,
             named: None,
+            raw: false,
+            first: true,
             events: sse::Events::default(),
             ready: VecDeque::new(),
             quiet: Box::pin(tokio::time::sleep(silence)),
@@ -86,7 +94,19 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+    /// Over a body of another kind, which ends with the right all the same.
+    pub(super) fn raw(upstream: Incoming, until: Until, silence: Duration) -> Self {
+        Self {
+            raw: true,
+            ..Self::new(upstream, Some(until), None, None, silence)
+        }
+    }
+
+    fn take(&mut self, bytes: &Bytes) -> Result<(), Broken> {
+        if self.raw {
+            self.ready.push_back(bytes.clone());
+            return Ok(());
+        }
         self.events.push(bytes)?;
         while let Some(event) = self.events.next_event() {
             let event = self.look_into(event)?;
@@ -96,34 +116,42 @@ impl Stream {
     }
 
     fn look_into(&mut self, event: Bytes) -> Result<Bytes, Broken> {
-        if self.naming.is_none() && self.sieve.is_none() {
+        let first = std::mem::take(&mut self.first);
+        let sieve = self.sieve.as_ref().filter(|sieve| sieve.cuts());
+        if self.naming.is_none() && sieve.is_none() {
             return Ok(event);
         }
-        let Some(said) = sse::read(&event) else {
+        let said = sse::read(&event, first).ok_or(Broken::Unreadable)?;
+        let Some(data) = said.data else {
             return Ok(event);
         };
+        // Each of them, not the first alone: clients believe the last.
         if said.name == "endpoint"
-            && let Some(naming) = self.naming.take()
-        {
-            let Naming {
+            && let Some(Naming {
                 endpoints,
                 route,
                 target,
                 principal,
-            } = &naming;
-            let (address, named) = endpoints.name(route, target, &said.data, principal)?;
+            }) = &self.naming
+        {
+            // First the old one goes, or it would take a new one of the same name along.
+            self.named = None;
+            let (address, named) = endpoints.name(route, target, &data, principal)?;
             self.named = Some(named);
             return Ok(sse::with_data(&event, &address));
         }
-        let cut = self
-            .sieve
-            .as_ref()
-            .map(|sieve| listing::sift(said.data.as_bytes(), sieve));
-        Ok(match cut {
-            Some(Ok(Some(data))) => sse::with_data(&event, &data),
-            // No list, or no JSON and so no list either.
-            Some(Ok(None) | Err(listing::Unreadable)) | None => event,
-        })
+        match sieve.map(|sieve| listing::sift(data.as_bytes(), sieve)) {
+            Some(Ok(Some(data))) => Ok(sse::with_data(&event, &data)),
+            // What is no JSON can still hold a list for some reader, unless it holds no object at all.
+            Some(Err(listing::Unreadable)) if data.contains('{') => Err(Broken::Unreadable),
+            Some(Ok(None) | Err(listing::Unreadable)) | None => Ok(event),
+        }
+    }
+
+    /// What is left at the end is no event; where lists are cut, nobody hears of it.
+    fn rest(&mut self) -> Option<Bytes> {
+        let cuts = self.sieve.as_ref().is_some_and(RightsSieve::cuts);
+        self.events.rest().filter(|_| !cuts)
     }
 }
 
@@ -169,10 +197,12 @@ impl Body for Stream {
                 }
                 Poll::Ready(None) => {
                     this.over = true;
-                    this.ready.extend(this.events.rest());
+                    let rest = this.rest();
+                    this.ready.extend(rest);
                 }
                 Poll::Pending => {
-                    if !this.events.is_between() || this.quiet.as_mut().poll(context).is_pending() {
+                    if this.raw || !this.events.is_between() || this.quiet.as_mut().poll(context).is_pending()
+                    {
                         return Poll::Pending;
                     }
                     this.ready.push_back(STILL_HERE);

@@ -143,6 +143,14 @@ async fn an_edit_keeps_what_it_does_not_name_and_a_moved_server_must_be_told_ane
         body.to_string().contains("auth_credential") && body.to_string().contains("address has changed"),
         "{body}"
     );
+    // Nor to another place of the same server, or under another name that its page may echo.
+    let deeper = format!("{}/tenant2", upstream.url);
+    for elsewhere in [
+        vec![("proxy_pass_url", deeper.as_str())],
+        vec![here, ("auth_header_name", "X-Echo")],
+    ] {
+        assert_eq!(edit(&gateway, &elsewhere).await.0, 422, "{elsewhere:?}");
+    }
     let moved = [there, ("auth_credential", "new"), ("headers", "")];
     assert_eq!(edit(&gateway, &moved).await.0, 303);
     assert_eq!(received(&gateway, &admin, &thief, "x-key").await, "new");

@@ -795,6 +795,43 @@ async fn answers_keep_their_encoding_and_redirects_stay_under_the_mount() {
 }
 
 #[tokio::test]
+async fn a_redirect_that_climbs_out_of_its_mount_is_not_passed_on_either_way() {
+    let upstream = crate::harness::Scripted::new().await;
+    let gateway = Setup::new().with_policy(POLICY).start();
+    for (path, scope) in [("/trusted", "mcp-registry-admin"), ("/stranger", "maker")] {
+        let body =
+            json!({"server_name": path, "path": path, "proxy_pass_url": format!("{}/base", upstream.url)});
+        let maker = gateway.with_scopes("maker", &[scope]);
+        assert_eq!(maker.json("/api/management/servers", &body).await.status, 201);
+    }
+    gateway.until_blocks(1).await;
+    let all = gateway.member("a", &["all"]);
+    let call = tool_call("x");
+    for mount in ["/trusted", "/stranger"] {
+        for out in [
+            "/../api",
+            "/x/../../api",
+            "/%2e%2E/api",
+            "/..\\api",
+            "/\\evil",
+            "/.\t./api",
+            "//evil",
+            "/./x",
+        ] {
+            let location = format!("/base{out}");
+            let (answer, ()) = tokio::join!(all.mcp(mount, &call), async {
+                upstream.next().await.reply(307, &[("location", &location)], "");
+            });
+            assert_eq!(
+                (answer.status, answer.header("location")),
+                (307, ""),
+                "{mount} {out}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn even_what_no_parser_takes_is_refused_in_json() {
     let Ways { gateway, upstream } = both_ways().await;
     let token = gateway.token(&["--user", "a", "--groups", "all"]);

@@ -218,9 +218,14 @@ async fn the_message_address_of_a_legacy_stream_is_named_under_the_mount_and_is_
             open.event().await.unwrap(),
             format!("event: endpoint\ndata: {shown}\n\n")
         );
-        // A second one is a message like any other.
-        said.say("event: endpoint\ndata: /other\n\n");
-        assert_eq!(open.event().await.unwrap(), "event: endpoint\ndata: /other\n\n");
+        // One without data is none; clients believe the last, so the same is said again under the mount.
+        said.say("event: endpoint\n\n");
+        assert_eq!(open.event().await.unwrap(), "event: endpoint\n\n");
+        said.say(&format!("event: endpoint\ndata: {said_by_upstream}\n\n"));
+        assert_eq!(
+            open.event().await.unwrap(),
+            format!("event: endpoint\ndata: {shown}\n\n")
+        );
 
         let message = tool_call("x");
         let (answer, ()) = tokio::join!(ada.mcp(shown, &message), async {
@@ -357,4 +362,50 @@ async fn a_client_that_goes_away_cancels_its_call_upstream_either_way() {
         drop(open);
         said.until_left().await;
     }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_ends_its_stream_and_nothing_else() {
+    let (gateway, upstream) = mounted(Setup::new()).await;
+    let deep = format!("data: {}{}\n\n", "[".repeat(50_000), "]".repeat(50_000));
+    let list = r#"{"result":{"tools":[{"name":"secret"}]}}"#;
+    let odd = [
+        format!("data: {{{deep}"),
+        format!("data: {}\n\n", list.replace("\"secret\"", "\"secret\",\"x\":NaN")),
+        format!("data: {}\n\n", list.replace("result", "Result")),
+        format!("data: {list}"),
+        format!("data: {list}\n"),
+    ];
+    let few = gateway.with_scopes("ada", &["few"]);
+    for event in odd.iter().chain([&deep]) {
+        let (mut open, said) = tokio::join!(few.open("GET", "/w/mcp", ""), async {
+            upstream.next().await.stream()
+        });
+        said.say("data: {}\n\n");
+        assert_eq!(open.event().await.unwrap(), "data: {}\n\n");
+        said.say(event);
+        drop(said);
+        let seen = open.event().await;
+        assert!(seen.is_none_or(|seen| !seen.contains("secret")), "{event:.80}");
+    }
+    let call = tool_call("b");
+    let (answer, ()) = tokio::join!(few.mcp("/w/mcp", &call), async {
+        upstream.next().await.json("{}");
+    });
+    assert_eq!(answer.status, 200, "the daemon lives");
+}
+
+#[tokio::test]
+async fn a_stream_of_another_kind_ends_with_its_right_too() {
+    let setup = Setup::new();
+    let scopes = setup.folder.path().join("auth/scopes.yml");
+    let (gateway, upstream) = mounted(setup).await;
+    let ada = gateway.with_scopes("ada", &["all"]);
+    let (mut open, said) = tokio::join!(ada.open("GET", "/w/log", ""), async {
+        upstream.next().await.stream_of("text/plain")
+    });
+    said.say("line\n\n");
+    assert_eq!(open.next().await.unwrap(), "line\n\n");
+    std::fs::write(&scopes, "all: [{server: other, methods: ['*'], tools: ['*']}]").unwrap();
+    assert_eq!(open.next().await, None);
 }

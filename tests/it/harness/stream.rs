@@ -199,9 +199,14 @@ impl Asked {
 
     /// Open an event stream.
     pub fn stream(self) -> Saying {
+        self.stream_of("text/event-stream")
+    }
+
+    /// Open a stream of some type.
+    pub fn stream_of(self, kind: &str) -> Saying {
         let (sender, mut receiver) = mpsc::unbounded_channel::<Bytes>();
         let said = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok::<_, Infallible>);
-        let response = Response::builder().header("content-type", "text/event-stream");
+        let response = Response::builder().header("content-type", kind);
         drop(self.answer.send(response.body(Body::from_stream(said)).unwrap()));
         Saying(sender)
     }
