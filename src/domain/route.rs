@@ -201,29 +201,9 @@ fn split_transport(path: &str) -> (&str, Option<&'static str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::domain::draft::{Description, Draft};
 
     fn server(path: &str, url: &str, more: &[(&str, &str)]) -> Server {
-        let base = [("name", "x"), ("path", path), ("proxy_pass_url", url)];
-        let fields = base
-            .iter()
-            .chain(more)
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        let new = Draft::from_pairs(fields.collect())
-            .new_server(Description::Optional)
-            .unwrap();
-        let at = Timestamp::from_unix(0);
-        Server {
-            path: new.path,
-            profile: new.profile,
-            enabled: true,
-            trusted: true,
-            sealed: None,
-            registered_by: String::new(),
-            registered_at: at,
-            updated_at: at,
-        }
+        Server::sample(path, url, more)
     }
 
     #[test]

@@ -92,6 +92,32 @@ pub struct Server {
     pub updated_at: Timestamp,
 }
 
+#[cfg(test)]
+impl Server {
+    /// An enabled, trusted server of a draft with these fields.
+    pub(crate) fn sample(path: &str, url: &str, more: &[(&str, &str)]) -> Self {
+        use super::draft::{Description, Draft};
+        let base = [("name", "x"), ("path", path), ("proxy_pass_url", url)];
+        let fields = base
+            .iter()
+            .chain(more)
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let new = Draft::from_pairs(fields.collect()).new_server(Description::Optional);
+        let new = new.unwrap_or_else(|faults| panic!("{faults:?}"));
+        let at = Timestamp::from_unix(0);
+        Self {
+            path: new.path,
+            profile: new.profile,
+            enabled: true,
+            trusted: true,
+            sealed: None,
+            registered_by: String::new(),
+            registered_at: at,
+            updated_at: at,
+        }
+    }
+}
+
 /// Whether calls can reach a server now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {

@@ -174,25 +174,10 @@ fn address(route: &Route, target: &str, said: &str) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::domain::draft::{Description, Draft};
     use crate::domain::server::Server;
 
     fn route(url: &str) -> Route {
-        let fields = [("name", "x"), ("path", "/w"), ("proxy_pass_url", url)];
-        let draft = Draft::from_pairs(fields.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec());
-        let new = draft.new_server(Description::Optional).unwrap();
-        let at = Timestamp::from_unix(0);
-        let server = Server {
-            path: new.path,
-            profile: new.profile,
-            enabled: true,
-            trusted: true,
-            sealed: None,
-            registered_by: String::new(),
-            registered_at: at,
-            updated_at: at,
-        };
+        let server = Server::sample("/w", url, &[]);
         Route::new(server, Some(Vec::new()), None)
     }
 

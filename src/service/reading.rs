@@ -75,16 +75,20 @@ pub(super) fn read(given: &HeaderMap, body: &[u8]) -> Result<Message, Refusal> {
 }
 
 fn is_json(kind: &str) -> bool {
+    in_utf8(kind).is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+}
+
+/// A media type without its parameters; none when it says another charset than UTF-8.
+pub(super) fn in_utf8(kind: &str) -> Option<&str> {
     let mut parts = kind.split(';').map(str::trim);
-    let json = parts
-        .next()
-        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    json && parts.all(|parameter| {
+    let essence = parts.next()?;
+    let in_utf8 = parts.all(|parameter| {
         let charset = parameter
             .split_once('=')
             .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
         charset.is_none_or(|(_, value)| value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
-    })
+    });
+    in_utf8.then_some(essence)
 }
 
 /// Whether the request is modern; then its headers must say once what its body says (MCP 2026-07-28, 1.3).

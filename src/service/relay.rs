@@ -21,6 +21,7 @@ use super::endpoints::Endpoints;
 use super::gate::Order;
 use super::mcp_sessions::{self, McpSessions};
 use super::permit::PASSES;
+use super::reading::in_utf8;
 use super::sieve::RightsSieve;
 use super::stream::{Naming, Stream};
 use crate::domain::access::Rights;
@@ -190,17 +191,10 @@ impl Relay {
             return Err(Error::unusable());
         }
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let mut parts = kind.unwrap_or_default().split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let other_charset = |part: &str| {
-            let charset = part
-                .split_once('=')
-                .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-            charset.is_some_and(|(_, value)| !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
-        };
+        let kind = in_utf8(kind.unwrap_or_default());
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-        let plain = !parts.any(other_charset) && encodings.all(|encoding| encoding == "identity");
-        let is = |known: &str| plain && kind.eq_ignore_ascii_case(known);
+        let plain = encodings.all(|encoding| encoding == "identity");
+        let is = |known: &str| plain && kind.is_some_and(|kind| kind.eq_ignore_ascii_case(known));
         if is("text/event-stream") {
             let naming = care.names_endpoint.then(|| Naming {
                 endpoints: self.endpoints.clone(),

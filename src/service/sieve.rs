@@ -38,9 +38,8 @@ impl Sieve for RightsSieve {
         (!all).then_some(list.name)
     }
 
-    fn keys(&self) -> &[&'static str] {
-        const KEYS: [&str; 4] = ["tools", "prompts", "resources", "resourceTemplates"];
-        &KEYS
+    fn has_key(&self, like: &dyn Fn(&str) -> bool) -> bool {
+        LISTS.iter().any(|list| like(list.key))
     }
 
     fn keeps(&self, key: &str, name: &str) -> bool {

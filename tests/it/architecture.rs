@@ -48,6 +48,7 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("relay", "gate"),
     ("relay", "mcp_sessions"),
     ("relay", "permit"),
+    ("relay", "reading"),
     ("relay", "sieve"),
     ("relay", "stream"),
     ("stream", "endpoints"),

@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::routing::{get, put};
-use serde_json::json;
 
 use crate::harness::{Actor, Gateway, Setup, Upstream, free_port, tool_call};
 
@@ -12,9 +11,7 @@ async fn mounted(setup: Setup) -> (Gateway, Upstream) {
     let upstream =
         Upstream::answering(&[("access-control-allow-origin", "*"), ("mcp-session-id", "s")]).await;
     let gateway = setup.with_policy(POLICY).start();
-    let admin = gateway.with_scopes("root", &["mcp-registry-admin"]);
-    let body = json!({"server_name": "w", "path": "/w", "proxy_pass_url": upstream.url});
-    assert_eq!(admin.json("/api/management/servers", &body).await.status, 201);
+    gateway.register("/w", &upstream.url).await;
     (gateway, upstream)
 }
 

@@ -18,9 +18,7 @@ readers: [{server: w, methods: [tools/list], tools: ['*']}]
 async fn mounted() -> (Gateway, Scripted) {
     let upstream = Scripted::new().await;
     let gateway = Setup::new().with_policy(POLICY).start();
-    let admin = gateway.with_scopes("root", &["mcp-registry-admin"]);
-    let body = json!({"server_name": "w", "path": "/w", "proxy_pass_url": upstream.url});
-    assert_eq!(admin.json("/api/management/servers", &body).await.status, 201);
+    gateway.register("/w", &upstream.url).await;
     gateway.until_blocks(1).await;
     (gateway, upstream)
 }

@@ -14,9 +14,7 @@ few: [{server: '*', methods: [tools/list, tools/call], tools: [b, d]}]
 async fn mounted(setup: Setup) -> (Gateway, Scripted) {
     let upstream = Scripted::new().await;
     let gateway = setup.with_policy(POLICY).start();
-    let admin = gateway.with_scopes("root", &["mcp-registry-admin"]);
-    let body = json!({"server_name": "w", "path": "/w", "proxy_pass_url": upstream.url});
-    assert_eq!(admin.json("/api/management/servers", &body).await.status, 201);
+    gateway.register("/w", &upstream.url).await;
     (gateway, upstream)
 }
 
