@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
+use super::identity::{self, ProviderSource};
 use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
@@ -20,15 +21,20 @@ use crate::domain::policy::Policy;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
 use crate::nginx::{self, Nginx};
+use crate::service::authorize::Authorize;
+use crate::service::bearers::Bearers;
 use crate::service::callers::Callers;
+use crate::service::devices::Devices;
 use crate::service::endpoints::Endpoints;
 use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
+use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
 use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
@@ -52,6 +58,7 @@ pub(super) struct Parts {
     pub(super) nginx: Option<Nginx>,
     pub(super) rights: watch::Sender<Arc<Rights>>,
     pub(super) policy: PolicySource,
+    pub(super) sealer: Sealer,
     texts: watch::Sender<Arc<Texts>>,
     status: watch::Sender<publisher::Status>,
 }
@@ -157,8 +164,16 @@ impl Parts {
         let (rights, rights_now) = watch::channel(Arc::new(rights));
         let (texts, texts_now) = watch::channel(Arc::new(Texts::new()));
         let (status, status_now) = watch::channel(publisher::Status::default());
-        let callers = Callers::new(
+        let providers = identity::providers(config, Arc::clone(&clock))?;
+        let bearers = Bearers::new(
             issuer.clone(),
+            providers.clone(),
+            config.api_keys.clone(),
+            rights_now.clone(),
+            Arc::clone(&clock),
+        );
+        let callers = Callers::new(
+            bearers,
             Arc::clone(&store),
             rights_now.clone(),
             Arc::clone(&clock),
@@ -173,10 +188,11 @@ impl Parts {
         let registry = Registry::new(
             Arc::clone(&store),
             resolver,
-            sealer,
+            sealer.clone(),
             rights_now.clone(),
             Arc::clone(&clock),
         );
+        let advertised = identity::advertised(config, providers.clone());
         let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
         let endpoints = Endpoints::default();
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
@@ -188,8 +204,9 @@ impl Parts {
                 texts: texts_now,
                 sessions: sessions.clone(),
                 endpoints: endpoints.clone(),
-                public_url: config.registry_url.as_str().into(),
+                advertised: advertised.clone(),
             }),
+            advertised,
             relay: Relay::new(
                 client,
                 sessions,
@@ -197,7 +214,23 @@ impl Parts {
                 rights_now.clone(),
                 relay_settings(config),
             ),
-            login: Login::new(Arc::clone(&store), passwords, Arc::clone(&clock)),
+            login: Login::new(Arc::clone(&store), passwords.clone(), Arc::clone(&clock)),
+            machines: Machines::new(
+                Arc::clone(&store),
+                providers.clone(),
+                passwords,
+                Arc::clone(&clock),
+                config.auth_provider.clone(),
+            ),
+            devices: Devices::new(providers.clone(), rights_now.clone(), Arc::clone(&clock)),
+            authorize: Authorize::new(Arc::clone(&clock)),
+            sign_in: SignIn::new(
+                providers,
+                Arc::clone(&store),
+                sealer.clone(),
+                Arc::clone(&clock),
+                identity::sign_in_settings(config),
+            ),
             tokens: Tokens::new(
                 issuer,
                 Arc::clone(&store),
@@ -224,6 +257,7 @@ impl Parts {
             nginx,
             rights,
             policy,
+            sealer,
             texts,
             status,
         })
@@ -333,6 +367,7 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
         }
     };
     note("auth_dir", PolicySource::of(config).read().map(drop));
+    note("auth_dir", ProviderSource::of(config).check());
     note(
         "templates_dir",
         View::load(config.templates_dir.as_deref())

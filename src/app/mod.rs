@@ -3,6 +3,7 @@
 mod build;
 mod demos;
 mod greeting;
+mod identity;
 mod listen;
 pub mod offline;
 pub mod remote;
@@ -44,7 +45,7 @@ pub async fn run(config: Config, with_demos: bool) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         started = started => match started {
             Ok(()) => match greet(&config, &folders, &parts, &tasks, with_demos).await {
-                Ok(()) => serve(&parts, &tasks, &mut signals).await,
+                Ok(()) => serve(&config, &parts, &tasks, &mut signals).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),
@@ -108,7 +109,13 @@ async fn start(
         "templates",
         reload_view(state.view.clone()),
     )?;
-    watch_folder(tasks, config.auth_dir.as_deref(), "auth", reload_rights(parts))?;
+    let (rights, providers) = (reload_rights(parts), identity::reload(config, parts));
+    watch_folder(tasks, config.auth_dir.as_deref(), "auth", move || {
+        rights();
+        providers();
+    })?;
+    let renewal = identity::renewal(config, parts);
+    tasks.spawn("renewal", &stop, renewal.run(stop.clone()));
     let Some(nginx) = &parts.nginx else {
         for address in &config.listen {
             let listener = tokio::net::TcpListener::bind(address).await;
@@ -171,7 +178,7 @@ async fn greet(
 }
 
 /// Until somebody asks for the end, or a part has ended by itself.
-async fn serve(parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::Result<()> {
+async fn serve(config: &Config, parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::Result<()> {
     let died = tasks.died();
     loop {
         tokio::select! {
@@ -180,6 +187,7 @@ async fn serve(parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::R
                 Wish::Reload => {
                     reload_view(parts.state.view.clone())();
                     reload_rights(parts)();
+                    identity::reload(config, parts)();
                 }
             },
             () = died.cancelled() => bail!("a part of the daemon ended by itself"),

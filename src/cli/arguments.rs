@@ -181,7 +181,12 @@ fn with_settings(command: Command) -> Command {
     // A password on the command line is seen by everybody on the machine.
     let flags = KEYS
         .iter()
-        .filter(|key| !matches!(key.name, "admin_password" | "secret_key"))
+        .filter(|key| {
+            !matches!(
+                key.name,
+                "admin_password" | "secret_key" | "registry_api_token" | "registry_api_keys"
+            )
+        })
         .map(flag);
     command.args_override_self(true).arg(config).args(flags)
 }

@@ -109,7 +109,7 @@ pub const KEYS: &[Key] = &[
         "auth_dir",
         "GATEHOUSE_AUTH_DIR",
         "compiled in",
-        "The folder of scopes.yml; watched.",
+        "The folder of scopes.yml and oauth2_providers.yml; watched.",
     ),
     key(
         "admin_user",
@@ -140,6 +140,48 @@ pub const KEYS: &[Key] = &[
         "SECRET_KEY",
         "none",
         "The secret of HS256 tokens that an earlier system signed; without it they are refused.",
+    ),
+    key(
+        "auth_provider",
+        "AUTH_PROVIDER",
+        "the only one there is",
+        "The identity provider of machines that ask for tokens, and of clients that look for an authorization server.",
+    ),
+    key(
+        "session_check_seconds",
+        "GATEHOUSE_SESSION_CHECK_SECONDS",
+        "300",
+        "How often an identity provider is asked whether a signed-in person is still welcome.",
+    ),
+    key(
+        "idp_ca_file",
+        "GATEHOUSE_IDP_CA_FILE",
+        "the machine's own authorities",
+        "PEM certificates that identity providers are checked against, instead of the machine's.",
+    ),
+    key(
+        "advertised_scopes",
+        "MCP_ADVERTISED_SCOPES",
+        "the scopes of the provider",
+        "What MCP clients are told to ask the authorization server for; parted by commas or spaces.",
+    ),
+    key(
+        "static_token_auth",
+        "REGISTRY_STATIC_TOKEN_AUTH_ENABLED",
+        "false",
+        "Whether registry_api_token and registry_api_keys open anything.",
+    ),
+    key(
+        "registry_api_token",
+        "REGISTRY_API_TOKEN",
+        "none",
+        "A static token of the group mcp-registry-admin, at least 32 characters.",
+    ),
+    key(
+        "registry_api_keys",
+        "REGISTRY_API_KEYS",
+        "none",
+        "Static tokens as JSON: {\"name\": {\"key\" or \"sha256\": \"…\", \"groups\": […], \"expires_at\": \"…\"}}.",
     ),
     key(
         "max_tokens_per_hour",

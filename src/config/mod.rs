@@ -4,11 +4,13 @@
 //! secret is a [`Secret`] from the first line.
 
 pub mod folders;
+mod identity;
 pub mod keys;
 mod raw;
 mod reader;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use self::raw::Raw;
 use self::reader::Reader;
 use crate::domain::secret::Secret;
 use crate::ec2;
+use crate::idp::Variables;
+use crate::token::api_keys::ApiKey;
 
 /// One fault of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +80,11 @@ pub struct Config {
     pub admin_password: Option<Secret<String>>,
     pub admin_scope: String,
     pub secret_key: Option<Secret<String>>,
+    pub auth_provider: Option<String>,
+    pub api_keys: Vec<ApiKey>,
+    pub advertised_scopes: Vec<String>,
+    pub session_check: Duration,
+    pub idp_ca_file: Option<PathBuf>,
     pub max_tokens_per_hour: u32,
     pub session_cookie_secure: bool,
     pub allow_private_upstreams: bool,
@@ -88,6 +97,8 @@ pub struct Config {
     pub max_upstream_blocks: usize,
     pub worker_shutdown: Duration,
     pub log_level: String,
+    /// The whole environment: the file of identity providers names variables of its own.
+    pub variables: Variables,
     /// Where `gatehouse login` keeps its token; none without a home folder.
     pub token_file: Option<PathBuf>,
     pub origins: BTreeMap<&'static str, String>,
@@ -106,7 +117,12 @@ pub fn load(flags: &[(String, String)], file: Option<&Path>, nginx: NginxNeed) -
         clippy::disallowed_methods,
         reason = "this is the place that reads the environment"
     )]
-    load_from(flags, |name| std::env::var(name).ok(), file, nginx)
+    let (config, faults) = load_from(flags, |name| std::env::var(name).ok(), file, nginx);
+    // Names and values that are no text cannot be meant.
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let variables = Variables::new(std::env::vars_os().filter_map(text));
+    (Config { variables, ..config }, faults)
 }
 
 /// Whether the command runs nginx.
@@ -178,6 +194,11 @@ impl Reader {
             admin_password: self.password(),
             admin_scope: self.name("admin_scope", "mcp-registry-admin"),
             secret_key: self.secret_key(),
+            auth_provider: self.auth_provider(),
+            api_keys: self.api_keys(),
+            advertised_scopes: self.words("advertised_scopes"),
+            session_check: self.seconds("session_check_seconds", 300, 28_800),
+            idp_ca_file: self.file("idp_ca_file"),
             max_tokens_per_hour: self
                 .number("max_tokens_per_hour", 1, 100_000)
                 .and_then(|n| u32::try_from(n).ok())
@@ -202,6 +223,7 @@ impl Reader {
             worker_shutdown: self.seconds("worker_shutdown_seconds", 3600, 86_400),
             log_level: self.text("log_level").unwrap_or_else(|| "info".to_owned()),
             origins: self.raw.origins(),
+            variables: Variables::default(),
             token_file: None,
             listen,
         }

@@ -214,6 +214,9 @@ impl Rights {
 /// Decide one call.
 pub fn decide(who: &Identity, call: &Call<'_>, rights: &Rights) -> Result<Permit, Denied> {
     let administrator = rights.is_administrator(who);
+    if !is_within_bounds(who, call) {
+        return Err(Denied);
+    }
     let yes = match call {
         Call::Administration => administrator,
         Call::Registry { action, service } => {
@@ -244,11 +247,25 @@ pub fn decide(who: &Identity, call: &Call<'_>, rights: &Rights) -> Result<Permit
     };
     if yes {
         Ok(Permit {
-            actor: who.username.clone(),
+            actor: who.account(),
             administrator,
         })
     } else {
         Err(Denied)
+    }
+}
+
+/// A token that was issued for one server alone opens nothing else, and nothing of the registry (RFC 8707 section 2.2).
+fn is_within_bounds(who: &Identity, call: &Call<'_>) -> bool {
+    let Some(bound) = &who.bound_to else {
+        return true;
+    };
+    match call {
+        Call::Mcp { server, .. } => {
+            let rest = bound.strip_prefix(server.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        Call::Registry { .. } | Call::Administration => false,
     }
 }
 
@@ -277,6 +294,8 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         Identity {
             username: "ada".to_owned(),
             client_id: String::new(),
+            provider: None,
+            bound_to: None,
             groups: Vec::new(),
             scopes: scopes.iter().map(|&s| s.to_owned()).collect(),
             method: AuthMethod::SelfSigned,

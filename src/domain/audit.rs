@@ -28,10 +28,14 @@ pub enum Deed {
     SessionEnded,
     /// A token was revoked, with its refreshes.
     TokenRevoked,
+    /// A machine account was made.
+    MachineCreated,
+    /// A machine account was removed; its tokens end.
+    MachineRemoved,
 }
 
 impl Deed {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::ServerRegistered,
         Self::ServerChanged,
         Self::ServerEnabled,
@@ -42,6 +46,8 @@ impl Deed {
         Self::PasswordReset,
         Self::SessionEnded,
         Self::TokenRevoked,
+        Self::MachineCreated,
+        Self::MachineRemoved,
     ];
 
     /// The deed of a word in the store.
@@ -71,6 +77,8 @@ impl Deed {
             Self::PasswordReset => "password_reset",
             Self::SessionEnded => "session_ended",
             Self::TokenRevoked => "token_revoked",
+            Self::MachineCreated => "machine_created",
+            Self::MachineRemoved => "machine_removed",
         }
     }
 }

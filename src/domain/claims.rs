@@ -35,6 +35,9 @@ pub struct Claims {
     /// How the person who asked for it had signed in.
     #[serde(default)]
     pub auth_method: String,
+    /// The identity provider that knows them; none for accounts of our own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub provider: Option<String>,
     /// The client: `user-generated` for vended tokens.
     #[serde(default)]
     pub client_id: String,
@@ -60,6 +63,8 @@ impl Claims {
         Identity {
             username: self.sub.clone(),
             client_id: self.client_id.clone(),
+            provider: self.provider.as_deref().map(Into::into),
+            bound_to: None,
             groups: self.groups.clone(),
             scopes: self.scope.split_whitespace().map(str::to_owned).collect(),
             method: AuthMethod::SelfSigned,
@@ -73,6 +78,9 @@ impl Claims {
 pub struct Lifetime(u8);
 
 impl Lifetime {
+    /// One hour.
+    pub const ONE_HOUR: Self = Self(1);
+
     /// `hours`, if it is 1 to 24.
     pub fn from_hours(hours: i64) -> Result<Self, &'static str> {
         match u8::try_from(hours) {

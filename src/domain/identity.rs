@@ -1,19 +1,41 @@
 //! Who is asking.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::policy::Policy;
 use crate::clock::Timestamp;
 
+/// Whose product an identity provider is: which usual names and addresses it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Vendor {
+    /// Keycloak.
+    Keycloak,
+    /// Amazon Cognito.
+    Cognito,
+    /// Microsoft Entra ID.
+    Entra,
+    /// GitHub: OAuth 2.0 without OpenID Connect.
+    Github,
+    /// Any that keeps to OpenID Connect.
+    Oidc,
+}
+
 /// How somebody proved who they are; the words of the contract, section 4.4 (`X-Auth-Method`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthMethod {
     /// A browser session of a local account.
     Session,
+    /// A browser session that began at an identity provider.
+    OAuth2,
     /// A token that we signed.
     SelfSigned,
+    /// An API key of the settings.
+    NetworkTrusted,
+    /// An access token of a provider.
+    Bearer(Vendor),
 }
 
 impl AuthMethod {
@@ -21,8 +43,20 @@ impl AuthMethod {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Session => "session",
+            Self::OAuth2 => "oauth2",
             Self::SelfSigned => "self_signed",
+            Self::NetworkTrusted => "network-trusted",
+            Self::Bearer(Vendor::Keycloak) => "keycloak",
+            Self::Bearer(Vendor::Cognito) => "cognito",
+            Self::Bearer(Vendor::Entra) => "entra",
+            Self::Bearer(Vendor::Github) => "github",
+            Self::Bearer(Vendor::Oidc) => "oidc",
         }
+    }
+
+    /// Whether a browser session proved it. Whatever else proves it can be copied: a token made by it may not outlive it.
+    pub fn is_session(self) -> bool {
+        matches!(self, Self::Session | Self::OAuth2)
     }
 }
 
@@ -33,6 +67,8 @@ pub struct Identity {
     pub username: String,
     /// The client they came through; empty when there is none.
     pub client_id: String,
+    /// The identity provider that knows them; none for accounts of our own.
+    pub provider: Option<Arc<str>>,
     /// Groups as the identity provider or the account says.
     pub groups: Vec<String>,
     /// Scopes: what the groups map to, or what the token was given.
@@ -41,15 +77,33 @@ pub struct Identity {
     pub method: AuthMethod,
     /// When the proof ends.
     pub until: Timestamp,
+    /// The path of ours that their token was issued for, when it was for nothing else (RFC 8707).
+    pub bound_to: Option<String>,
 }
 
 impl Identity {
-    /// The name under which something may belong to them: the person, else the client.
+    /// The name under which something may belong to them: the person, else the client. The same name at two providers is
+    /// two people.
     pub fn principal(&self) -> String {
-        if self.username.is_empty() {
-            format!("client {}", self.client_id)
+        let kind = if self.username.is_empty() {
+            "client"
         } else {
-            format!("user {}", self.username)
+            "user"
+        };
+        format!("{kind} {}", self.account())
+    }
+
+    /// The name under which the book keeps what is theirs: that of a local account, or the provider's name, a colon and
+    /// theirs. Local names hold no colon.
+    pub fn account(&self) -> String {
+        let name = if self.username.is_empty() {
+            &self.client_id
+        } else {
+            &self.username
+        };
+        match &self.provider {
+            Some(provider) => format!("{provider}:{name}"),
+            None => name.clone(),
         }
     }
 
@@ -60,6 +114,49 @@ impl Identity {
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join(" ")
+    }
+}
+
+/// What an identity provider vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// Which provider.
+    pub provider: Arc<str>,
+    /// Whose product it is.
+    pub vendor: Vendor,
+    /// The person's name; empty for a machine without one.
+    pub username: String,
+    /// The client through which they came.
+    pub client_id: String,
+    /// Their groups.
+    pub groups: Vec<String>,
+    /// Scopes that a machine's token names itself, perhaps behind the name of a resource server and a slash.
+    pub scopes: Vec<String>,
+    /// When the proof ends.
+    pub until: Timestamp,
+    /// The path of ours that it is for, when it is for nothing else.
+    pub bound_to: Option<String>,
+}
+
+impl Vouched {
+    /// Who that is under a policy.
+    pub fn identity(&self, policy: &Policy, method: AuthMethod) -> Identity {
+        let mut scopes = policy.scopes_for(&self.groups);
+        let named = self.scopes.iter().flat_map(|scope| {
+            let behind = scope.split_once('/').map(|(_, behind)| behind);
+            [Some(scope.as_str()), behind].into_iter().flatten()
+        });
+        scopes.extend(named.filter(|scope| policy.knows(scope)).map(str::to_owned));
+        Identity {
+            username: self.username.clone(),
+            client_id: self.client_id.clone(),
+            provider: Some(Arc::clone(&self.provider)),
+            groups: self.groups.clone(),
+            scopes,
+            method,
+            until: self.until,
+            bound_to: self.bound_to.clone(),
+        }
     }
 }
 
@@ -77,13 +174,31 @@ pub struct McpSession {
 /// A browser session as the store keeps it, under the hash of its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Whose session it is.
+    /// Whose session it is: [`Identity::username`].
     pub username: String,
-    /// Their groups when they signed in.
+    /// The provider where they signed in; none for local accounts.
+    pub provider: Option<String>,
+    /// Their groups when they signed in, or when the provider was last asked.
     pub groups: Vec<String>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// What is needed at the provider again (its tokens), sealed.
+    pub sealed: Option<Vec<u8>>,
+    /// When the provider is asked again whether they are still welcome.
+    pub check_at: Option<Timestamp>,
+}
+
+/// A try to sign in at a provider, as the store keeps it, under the hash of the secret in the browser's cookie. State,
+/// nonce and verifier follow from that secret, so that nothing here helps whoever reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingLogin {
+    /// Where.
+    pub provider: String,
+    /// Where to go afterwards: a path of ours.
+    pub next: String,
+    /// When it is too late.
     pub expires_at: Timestamp,
 }
 
@@ -109,6 +224,24 @@ pub struct Account {
     pub password_hash: super::secret::Secret<String>,
     /// Groups that the policy maps to scopes.
     pub groups: Vec<String>,
+}
+
+/// A machine account of our own: a name and a secret for the client credentials grant (RFC 6749 section 4.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// The name to ask with.
+    pub client_id: String,
+    /// What it is for.
+    pub description: String,
+    /// argon2id in PHC form.
+    #[serde(skip)]
+    pub secret_hash: super::secret::Secret<String>,
+    /// Groups that the policy maps to scopes.
+    pub groups: Vec<String>,
+    /// Who made it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
 }
 
 /// A user or group name that may travel in a header and a log line.

@@ -122,6 +122,11 @@ impl Policy {
             .collect()
     }
 
+    /// Whether the file says anything of this scope.
+    pub fn knows(&self, scope: &str) -> bool {
+        self.ui.contains_key(scope) || self.rules.contains_key(scope)
+    }
+
     /// Scopes that would open this method at this server, whatever the call names; without a server, at any. They go
     /// into challenges, so they do not depend on what exists (RFC 6750 section 3; their alphabet is RFC 6749's, 3.3).
     pub fn scopes_that_open(&self, server: Option<&ServerPath>, method: &str) -> Vec<&str> {

@@ -10,6 +10,7 @@ mod tls;
 pub use exchange::Client;
 pub use message::Message;
 pub use resolve::Resolver;
+pub use tls::client_config;
 
 use std::path::PathBuf;
 use std::time::Duration;

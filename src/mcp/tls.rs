@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Trust the machine's certificate authorities, or those of `ca_file` instead.
-pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, std::io::Error> {
+pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, std::io::Error> {
     let invalid = |error: &dyn std::fmt::Display| {
         std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string())
     };

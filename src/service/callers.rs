@@ -19,7 +19,8 @@ use crate::domain::identity::{AuthMethod, Identity, Session};
 use crate::domain::limit::Tries;
 use crate::domain::site::Sender;
 use crate::store::{self, SecretKey, Store};
-use crate::token::{self, Issuer};
+
+use super::bearers::{self, Bearers};
 
 /// The cookie of a browser session.
 pub const SESSION_COOKIE: &str = "mcp_gateway_session";
@@ -42,9 +43,9 @@ pub enum Error {
     /// It was not valid, like many before from this address; wait so many seconds.
     #[error("too many invalid tokens; try again in {0} seconds")]
     Slowed(u64),
-    /// The store could not be asked.
-    #[error("sessions cannot be checked now")]
-    Away(#[source] store::Error),
+    /// The store, or the token's issuer, could not be asked.
+    #[error("the token or session cannot be checked now")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
@@ -72,7 +73,7 @@ pub struct Caller {
 /// Tells who is asking.
 #[derive(Debug, Clone)]
 pub struct Callers {
-    issuer: Issuer,
+    bearers: Bearers,
     store: Arc<dyn Store>,
     rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
@@ -81,15 +82,15 @@ pub struct Callers {
 }
 
 impl Callers {
-    /// Over a key set, a store and the present policy.
+    /// Over the tokens that are believed, a store and the present policy.
     pub fn new(
-        issuer: Issuer,
+        bearers: Bearers,
         store: Arc<dyn Store>,
         rights: watch::Receiver<Arc<Rights>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            issuer,
+            bearers,
             store,
             rights,
             clock,
@@ -105,13 +106,14 @@ impl Callers {
         let (Err(Error::Bad(why)), Some(from)) = (&known, from) else {
             return known;
         };
-        tracing::debug!(reason = why, client.address = %from, "a credential was refused");
         let now = self.clock.now();
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wait) = failures.wait(&from, now) {
             return Err(Error::Slowed(wait.as_secs().max(1)));
         }
         failures.fail(from, now);
+        // Bounded by the limit above.
+        tracing::info!(reason = why, client.address = %from, "a credential was refused");
         known
     }
 
@@ -119,11 +121,13 @@ impl Callers {
         let named = single(headers, "x-authorization")?;
         let authorization = single(headers, AUTHORIZATION.as_str())?;
         if let Some(value) = named {
-            let identity = self
-                .token(bearer(value).ok_or(Error::Bad("no bearer scheme"))?)
-                .map_err(refusal)?;
+            let token = bearer(value).ok_or(Error::Bad("no bearer scheme"))?;
+            let identity = self.bearers.verify(token).await.map_err(refusal)?;
             // A second key of our own house is not the upstream's business.
-            let pass_authorization = authorization.is_some_and(|value| self.is_foreign(value));
+            let pass_authorization = match authorization {
+                Some(value) => self.is_foreign(value).await,
+                None => false,
+            };
             return Ok(Caller {
                 identity,
                 by_cookie: false,
@@ -137,19 +141,23 @@ impl Callers {
                 .map(|identity| by_cookie(identity, false))
                 .ok_or(Error::Nobody);
         };
-        match bearer(value).map(|token| self.token(token)) {
-            Some(Ok(identity)) => Ok(Caller {
+        let verified = match bearer(value) {
+            Some(token) => self.bearers.verify(token).await,
+            None => Err(bearers::Error::Foreign("an authorization of somebody else's")),
+        };
+        match verified {
+            Ok(identity) => Ok(Caller {
                 identity,
                 by_cookie: false,
                 pass_authorization: false,
             }),
-            Some(Err(token::Error::Foreign)) | None => {
+            Err(bearers::Error::Foreign(words)) => {
                 let identity = self.session(headers).await?;
                 identity
                     .map(|identity| by_cookie(identity, true))
-                    .ok_or(Error::Bad("an authorization of somebody else's"))
+                    .ok_or(Error::Bad(words))
             }
-            Some(Err(error)) => Err(refusal(error)),
+            Err(error) => Err(refusal(error)),
         }
     }
 
@@ -159,12 +167,12 @@ impl Callers {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        self.issuer.revocations().send_replace(());
+        self.bearers.ended().send_replace(());
     }
 
     /// Told each time a credential may have ended before its time.
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.issuer.revocations().subscribe()
+        self.bearers.ended().subscribe()
     }
 
     /// How long this caller's proof is still good.
@@ -172,15 +180,16 @@ impl Callers {
         caller.identity.until.since(self.clock.now())
     }
 
-    fn is_foreign(&self, authorization: &str) -> bool {
-        bearer(authorization)
-            .is_none_or(|token| matches!(self.issuer.verify(token), Err(token::Error::Foreign)))
-    }
-
-    fn token(&self, token: &str) -> Result<Arc<Identity>, token::Error> {
-        self.issuer
-            .verify(token)
-            .map(|verified| Arc::clone(&verified.identity))
+    /// Whether an authorization is the upstream's: one that would itself open this door, or did so once, is not.
+    async fn is_foreign(&self, authorization: &str) -> bool {
+        let Some(token) = bearer(authorization) else {
+            return true;
+        };
+        let verified = self.bearers.verify(token).await;
+        matches!(
+            verified,
+            Err(bearers::Error::Foreign(_) | bearers::Error::Audience)
+        )
     }
 
     /// The person of the session cookie. A cookie that leads nowhere is bad, not absent.
@@ -195,13 +204,19 @@ impl Callers {
             None => self.asked_session(key, now).await?,
         };
         let scopes = self.rights.borrow().policy.scopes_for(&session.groups);
+        let method = match session.provider {
+            Some(_) => AuthMethod::OAuth2,
+            None => AuthMethod::Session,
+        };
         Ok(Some(Arc::new(Identity {
             username: session.username,
             client_id: String::new(),
+            provider: session.provider.map(Into::into),
             groups: session.groups,
             scopes,
-            method: AuthMethod::Session,
+            method,
             until: session.expires_at,
+            bound_to: None,
         })))
     }
 
@@ -212,7 +227,11 @@ impl Callers {
     }
 
     async fn asked_session(&self, key: SecretKey, now: Timestamp) -> Result<Session, Error> {
-        let session = self.store.session(key, now).await.map_err(Error::Away)?;
+        let session = self
+            .store
+            .session(key, now)
+            .await
+            .map_err(|error| Error::Away(Box::new(error)))?;
         let session = session.ok_or(Error::Bad("an unknown or ended session"))?;
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= SESSIONS_REMEMBERED {
@@ -231,14 +250,11 @@ fn by_cookie(identity: Arc<Identity>, pass_authorization: bool) -> Caller {
     }
 }
 
-fn refusal(error: token::Error) -> Error {
+fn refusal(error: bearers::Error) -> Error {
     match error {
-        token::Error::Expired => Error::Bad("an expired token"),
-        token::Error::Revoked => Error::Bad("a revoked token"),
-        token::Error::Foreign => Error::Bad("a token of another issuer"),
-        token::Error::Invalid | token::Error::Keys(..) => {
-            Error::Bad("a token with a wrong signature or claim")
-        }
+        bearers::Error::Foreign(words) | bearers::Error::Bad(words) => Error::Bad(words),
+        bearers::Error::Audience => Error::Bad("a token for another audience"),
+        bearers::Error::Away(error) => Error::Away(Box::new(error)),
     }
 }
 

@@ -13,6 +13,7 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::advertised::Advertised;
 use super::callers::{self, Caller, Callers, sender};
 use super::endpoints::{Endpoints, Found};
 use super::mcp_sessions::McpSessions;
@@ -98,8 +99,8 @@ pub struct Known {
     pub sessions: McpSessions,
     /// The message addresses of open legacy streams.
     pub endpoints: Endpoints,
-    /// How browsers call us.
-    pub public_url: Arc<str>,
+    /// What a refused client is told, and how browsers call us.
+    pub advertised: Advertised,
 }
 
 /// Answers nginx.
@@ -124,7 +125,8 @@ impl Gate {
 
     /// Decide one request.
     pub async fn decide(&self, question: &Question<'_>) -> Result<Way, Refusal> {
-        let judged = self.judge(question).await?;
+        let judged = self.judge(question).await;
+        let judged = judged.map_err(|refusal| self.0.advertised.complete(refusal, question.asked))?;
         let Judged {
             caller,
             route,
@@ -179,7 +181,7 @@ impl Gate {
             .identify(question.headers, question.client)
             .await
             .map_err(|error| self.unknown(error))?;
-        if caller.by_cookie && !sender(question.headers).is_this_site(&self.0.public_url) {
+        if caller.by_cookie && !sender(question.headers).is_this_site(self.0.advertised.public_url()) {
             return Err(refuse(Reason::Denied, "the call was sent by another site"));
         }
         let table = Arc::clone(&self.0.table.borrow());
@@ -355,6 +357,9 @@ impl Gate {
         }
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         if first.is_empty() || is_reserved(first) {
+            if caller.identity.bound_to.is_some() {
+                return Err(denied(&[]));
+            }
             return Ok(Validated {
                 identity: caller.identity,
                 server: None,

@@ -121,6 +121,9 @@ impl Login {
             groups: account.groups,
             created_at: now,
             expires_at: now.plus(SESSION_LENGTH),
+            provider: None,
+            sealed: None,
+            check_at: None,
         };
         self.store
             .insert_session(store::secret_key(id.expose()), session)
@@ -140,11 +143,6 @@ impl Login {
         tries.addresses.fail(key.0, now);
         tries.pairs.fail(key.clone(), now);
         Ok(())
-    }
-
-    /// End a session.
-    pub async fn sign_out(&self, id: &str) -> Result<(), Error> {
-        Ok(self.store.remove_session(store::secret_key(id)).await?)
     }
 
     /// Open sessions of one person, or of all, newest first.
@@ -188,6 +186,10 @@ impl Login {
         password: Secret<String>,
     ) -> Result<(), Error> {
         check_name(name).map_err(|reason| Error::Name(name.to_owned(), reason))?;
+        if name.contains(':') {
+            let reason = "a colon parts the names of identity providers from those of people";
+            return Err(Error::Name(name.to_owned(), reason));
+        }
         let password_hash = self.passwords.hash(password).await.map_err(system)?;
         let account = Account {
             username: name.to_owned(),

@@ -1,10 +1,15 @@
 //! Use cases: what the product does, one part a file. They are strangers to one another: what two of them need is a
 //! type of `domain` on a channel that `app` ties.
 
+pub mod advertised;
+pub mod authorize;
+pub mod bearers;
 pub mod callers;
+pub mod devices;
 pub mod endpoints;
 pub mod gate;
 pub mod login;
+pub mod machines;
 pub mod mcp_sessions;
 pub mod permit;
 pub mod publisher;
@@ -13,8 +18,10 @@ mod reading;
 pub mod refusal;
 pub mod registry;
 pub mod relay;
+pub mod renewal;
 pub mod routes;
 mod sieve;
+pub mod sign_in;
 pub mod stream;
 pub mod tokens;
 pub mod until;

@@ -71,6 +71,7 @@ pub(super) fn read(given: &HeaderMap, body: &[u8]) -> Result<Message, Refusal> {
         message: unreadable.message,
         id: unreadable.id,
         scopes: Vec::new(),
+        metadata: None,
     })
 }
 

@@ -15,6 +15,8 @@ pub struct Refusal {
     pub id: Value,
     /// Scopes that would help, for the challenge; none when no scope would.
     pub scopes: Vec<String>,
+    /// Where it is written who issues tokens (RFC 9728 section 5.1).
+    pub metadata: Option<String>,
 }
 
 /// Kinds of no.
@@ -48,6 +50,7 @@ pub(super) fn refuse(reason: Reason, message: impl Into<String>) -> Refusal {
         message: message.into(),
         id: Value::Null,
         scopes: Vec::new(),
+        metadata: None,
     }
 }
 
@@ -80,6 +83,6 @@ pub(super) fn unknown_caller(error: CallerError) -> Refusal {
             refuse(Reason::Unauthenticated, "a valid token is needed")
         }
         CallerError::Slowed(seconds) => refuse(Reason::Slowed(seconds), error.to_string()),
-        CallerError::Away(ref error) => away(error),
+        CallerError::Away(ref error) => away(error.as_ref()),
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::Kind;
 use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
 use crate::domain::claims::{AUDIENCE, Claims, ISSUER, Lifetime};
-use crate::domain::identity::{AuthMethod, Identity, check_name};
+use crate::domain::identity::{AuthMethod, Identity, Machine, check_name};
 use crate::domain::secret::Secret;
 use crate::domain::token::{Refresh, Taken, Token};
 use crate::store::{self, Store, secret_key};
@@ -24,6 +24,8 @@ use crate::token::{Issuer, random};
 const CLIENT: &str = "user-generated";
 /// How long a family can be refreshed after its first token.
 const REFRESHABLE: Duration = Duration::from_secs(7 * 86_400);
+/// How long a machine's token lives; it asks again with its secret.
+const MACHINE: Lifetime = Lifetime::ONE_HOUR;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Rows of a list at most.
 const MOST_ROWS: u32 = 1000;
@@ -105,6 +107,11 @@ pub enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
+    /// One person's, or everybody's.
+    pub fn of(person: Option<&'a str>) -> Self {
+        person.map_or(Self::Anybody, Self::Person)
+    }
+
     /// The one person, if it is one.
     pub fn person(self) -> Option<&'a str> {
         match self {
@@ -127,6 +134,9 @@ pub struct Tokens {
 /// One token to be signed and kept.
 struct Order<'a> {
     user: &'a str,
+    /// The identity provider that knows them; none for accounts of our own.
+    provider: Option<&'a str>,
+    client: &'a str,
     groups: Vec<String>,
     scopes: BTreeSet<String>,
     lifetime: Lifetime,
@@ -172,9 +182,16 @@ impl Tokens {
         if !beyond.is_empty() {
             return Err(Error::Exceeds(beyond.join(" ")));
         }
-        let by_token = who.method == AuthMethod::SelfSigned;
+        let by_token = !who.method.is_session();
+        let user = if who.username.is_empty() {
+            &who.client_id
+        } else {
+            &who.username
+        };
         self.make(Order {
-            user: &who.username,
+            user,
+            provider: who.provider.as_deref(),
+            client: CLIENT,
             groups: who.groups.clone(),
             scopes,
             lifetime: wish.lifetime,
@@ -183,10 +200,50 @@ impl Tokens {
             // A token cannot outlive the one that asked for it, or a stolen one could be renewed for ever.
             latest: by_token.then_some(who.until),
             family: None,
-            refreshable: !by_token,
+            // Of the others only their provider knows whether they are still welcome; they sign in there again.
+            refreshable: who.method == AuthMethod::Session,
             most: self.per_hour,
         })
         .await
+    }
+
+    /// A token for a machine account of ours: all of its scopes, or those of `scopes` that it holds.
+    pub async fn vend_machine(
+        &self,
+        machine: &Machine,
+        scopes: Option<BTreeSet<String>>,
+    ) -> Result<Vended, Error> {
+        let held = self.rights.borrow().policy.scopes_for(&machine.groups);
+        let scopes = scopes.unwrap_or_else(|| held.clone());
+        let beyond: Vec<&str> = scopes.difference(&held).map(String::as_str).collect();
+        if !beyond.is_empty() {
+            return Err(Error::Exceeds(beyond.join(" ")));
+        }
+        self.make(Order {
+            user: &machine.client_id,
+            provider: None,
+            client: &machine.client_id,
+            groups: machine.groups.clone(),
+            scopes,
+            lifetime: MACHINE,
+            description: None,
+            method: "client_credentials",
+            latest: None,
+            family: None,
+            refreshable: false,
+            most: self.per_hour,
+        })
+        .await
+    }
+
+    /// End every token of one account, at once.
+    pub async fn revoke_all(&self, actor: &str, account: &str) -> Result<(), Error> {
+        for token in self.store.tokens(Some(account), u32::MAX).await? {
+            if token.revoked_at.is_none() {
+                self.revoke(actor, Owner::Person(account), &token.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A token for anybody, on the operator's word: the scopes named, or those of the groups.
@@ -202,6 +259,8 @@ impl Tokens {
             .unwrap_or_else(|| self.rights.borrow().policy.scopes_for(&groups));
         self.make(Order {
             user,
+            provider: None,
+            client: CLIENT,
             groups,
             scopes,
             lifetime: wish.lifetime,
@@ -244,6 +303,8 @@ impl Tokens {
         }
         self.make(Order {
             user: &good.username,
+            provider: None,
+            client: CLIENT,
             groups: account.groups,
             scopes,
             lifetime: Lifetime::from_hours(i64::from(good.hours)).unwrap_or_default(),
@@ -305,7 +366,7 @@ impl Tokens {
         let kept = Token {
             id: claims.jti.clone(),
             family: family.clone(),
-            username: claims.sub.clone(),
+            username: claims.identity().account(),
             scope: claims.scope.clone(),
             description: claims.description.clone(),
             issued_at: now,
@@ -363,7 +424,8 @@ impl Tokens {
                 .join(" "),
             token_use: "access".to_owned(),
             auth_method: order.method.to_owned(),
-            client_id: CLIENT.to_owned(),
+            client_id: order.client.to_owned(),
+            provider: order.provider.map(str::to_owned),
             jti: random::id().map_err(system)?,
             iat: now.unix(),
             nbf: now.unix(),

@@ -213,6 +213,9 @@ async fn sessions_end(store: &dyn Store) {
         groups: vec!["g".to_owned()],
         created_at: at(from),
         expires_at: at(to),
+        provider: None,
+        sealed: None,
+        check_at: None,
     };
     store.insert_session([1; 32], session(0, 10)).await.unwrap();
     store.insert_session([2; 32], session(0, 100)).await.unwrap();

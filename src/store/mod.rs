@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::audit::Event;
-use crate::domain::identity::{Account, McpSession, OpenSession, Session};
+use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
@@ -135,6 +135,38 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error>;
     /// End a session. A second call does nothing.
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error>;
+
+    /// Keep a try to sign in at a provider; those that have ended go, and of too many the oldest.
+    async fn insert_pending_login(
+        &self,
+        key: SecretKey,
+        pending: PendingLogin,
+        now: Timestamp,
+    ) -> Result<(), Error>;
+    /// Read such a try and forget it, in one step: a second call with the same key finds nothing.
+    async fn take_pending_login(&self, key: SecretKey, now: Timestamp)
+    -> Result<Option<PendingLogin>, Error>;
+    /// Sessions whose provider is to be asked at `now`, at most so many.
+    async fn sessions_to_check(&self, now: Timestamp, most: u32) -> Result<Vec<(SecretKey, Session)>, Error>;
+    /// Keep what a provider said of a session: groups, what to ask with next time (sealed), and when.
+    async fn keep_session(
+        &self,
+        key: SecretKey,
+        groups: Vec<String>,
+        sealed: Option<Vec<u8>>,
+        check_at: Timestamp,
+    ) -> Result<(), Error>;
+
+    // Machines.
+
+    /// Keep a new machine account; `false` when its name is taken by a machine or a person.
+    async fn insert_machine(&self, machine: Machine, event: Event) -> Result<bool, Error>;
+    /// A machine account.
+    async fn machine(&self, client_id: &str) -> Result<Option<Machine>, Error>;
+    /// Machine accounts by name, at most so many.
+    async fn machines(&self, most: u32) -> Result<Vec<Machine>, Error>;
+    /// Forget a machine account; whether there was one.
+    async fn remove_machine(&self, client_id: &str, event: Event) -> Result<bool, Error>;
 
     // MCP sessions.
 

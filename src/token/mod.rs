@@ -4,6 +4,7 @@
 //! of earlier systems count only when their secret was set, and only with it); a revoked token is refused at once, even
 //! one that was verified a moment ago.
 
+pub mod api_keys;
 mod keys;
 pub mod password;
 pub mod random;
@@ -16,9 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use self::api_keys::Fingerprint;
 use self::keys::Keys;
 use crate::clock::Clock;
 use crate::domain::claims::{AUDIENCE, Claims, ISSUER};
@@ -85,7 +86,7 @@ struct Inner {
     legacy: Option<DecodingKey>,
     clock: Arc<dyn Clock>,
     /// By the SHA-256 of the whole token: a signature costs more than all the rest of a decision.
-    verified: Mutex<HashMap<[u8; 32], Arc<Verified>>>,
+    verified: Mutex<HashMap<Fingerprint, Arc<Verified>>>,
     revoked: RwLock<HashSet<String>>,
     ended: watch::Sender<()>,
 }
@@ -128,15 +129,14 @@ impl Issuer {
             .map_err(|error| Error::Keys("a token cannot be signed".to_owned(), Box::new(error)))
     }
 
-    /// What a token says, if it is ours, its time is now and nobody has revoked it.
-    pub fn verify(&self, token: &str) -> Result<Arc<Verified>, Error> {
-        let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    /// What a token (and its fingerprint) says, if it is ours, its time is now and nobody has revoked it.
+    pub fn verify(&self, key: &Fingerprint, token: &str) -> Result<Arc<Verified>, Error> {
         let known = self
             .0
             .verified
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
+            .get(key)
             .map(Arc::clone);
         let token = match known {
             Some(token) => token,
@@ -146,7 +146,7 @@ impl Issuer {
                 if verified.len() >= REMEMBERED {
                     verified.clear();
                 }
-                verified.insert(key, Arc::clone(&token));
+                verified.insert(*key, Arc::clone(&token));
                 token
             }
         };
@@ -229,6 +229,10 @@ mod tests {
     use super::*;
     use crate::clock::{FixedClock, Timestamp};
 
+    fn verify(issuer: &Issuer, token: &str) -> Result<Arc<Verified>, Error> {
+        issuer.verify(&api_keys::fingerprint(token), token)
+    }
+
     fn claims(now: i64) -> Claims {
         Claims {
             iss: ISSUER.to_owned(),
@@ -240,6 +244,7 @@ mod tests {
             token_use: "access".to_owned(),
             auth_method: "session".to_owned(),
             client_id: "user-generated".to_owned(),
+            provider: None,
             jti: "x".to_owned(),
             iat: now,
             nbf: now,
@@ -260,13 +265,13 @@ mod tests {
         let issuer = Issuer::open(&settings, Arc::<FixedClock>::clone(&clock)).unwrap();
         let token = issuer.sign(&claims(start.unix())).unwrap();
         assert_eq!(
-            issuer.verify(token.expose()).unwrap().claims,
+            verify(&issuer, token.expose()).unwrap().claims,
             claims(start.unix())
         );
 
         // The same keys are there after a restart, and nobody else can read them.
         let again = Issuer::open(&settings, Arc::<FixedClock>::clone(&clock)).unwrap();
-        assert!(again.verify(token.expose()).is_ok());
+        assert!(verify(&again, token.expose()).is_ok());
         for entry in std::fs::read_dir(&settings.folder).unwrap() {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(
@@ -277,10 +282,13 @@ mod tests {
 
         // Another signature, other claims, no signature, another issuer's key.
         let (head, tail) = token.expose().rsplit_once('.').unwrap();
-        assert!(matches!(issuer.verify(&format!("{head}.")), Err(Error::Invalid)));
+        assert!(matches!(
+            verify(&issuer, &format!("{head}.")),
+            Err(Error::Invalid)
+        ));
         let flipped: String = tail.chars().rev().collect();
         assert!(matches!(
-            issuer.verify(&format!("{head}.{flipped}")),
+            verify(&issuer, &format!("{head}.{flipped}")),
             Err(Error::Invalid)
         ));
         let wrong = Claims {
@@ -288,7 +296,7 @@ mod tests {
             ..claims(start.unix())
         };
         assert!(matches!(
-            issuer.verify(issuer.sign(&wrong).unwrap().expose()),
+            verify(&issuer, issuer.sign(&wrong).unwrap().expose()),
             Err(Error::Invalid)
         ));
         let other = Issuer::open(
@@ -300,7 +308,7 @@ mod tests {
         )
         .unwrap();
         let foreign = other.sign(&claims(start.unix())).unwrap();
-        assert!(matches!(issuer.verify(foreign.expose()), Err(Error::Foreign)));
+        assert!(matches!(verify(&issuer, foreign.expose()), Err(Error::Foreign)));
         let hs256 = jsonwebtoken::encode(
             &Header {
                 kid: jsonwebtoken::decode_header(token.expose()).unwrap().kid,
@@ -309,11 +317,11 @@ mod tests {
             &claims(start.unix()),
             &jsonwebtoken::EncodingKey::from_secret(b"x"),
         );
-        assert!(matches!(issuer.verify(&hs256.unwrap()), Err(Error::Invalid)));
-        assert!(matches!(issuer.verify("opaque"), Err(Error::Foreign)));
+        assert!(matches!(verify(&issuer, &hs256.unwrap()), Err(Error::Invalid)));
+        assert!(matches!(verify(&issuer, "opaque"), Err(Error::Foreign)));
 
         clock.advance(Duration::from_secs(3600));
-        assert!(matches!(issuer.verify(token.expose()), Err(Error::Expired)));
+        assert!(matches!(verify(&issuer, token.expose()), Err(Error::Expired)));
     }
 
     #[test]
@@ -339,12 +347,12 @@ mod tests {
         assert_ne!(issuer.rotate().unwrap(), first, "even in the same second");
         let new = sign("new");
         for token in [&old, &new] {
-            assert!(issuer.verify(token.expose()).is_ok());
+            assert!(verify(&issuer, token.expose()).is_ok());
         }
         assert_eq!(issuer.jwks()["keys"].as_array().unwrap().len(), 3);
         issuer.revoke(["old".to_owned()]);
-        assert!(matches!(issuer.verify(old.expose()), Err(Error::Revoked)));
-        assert!(issuer.verify(new.expose()).is_ok());
+        assert!(matches!(verify(&issuer, old.expose()), Err(Error::Revoked)));
+        assert!(verify(&issuer, new.expose()).is_ok());
         // A day later nothing that the old keys signed can be alive.
         clock.advance(Duration::from_secs(90_100));
         issuer.rotate().unwrap();
@@ -374,12 +382,12 @@ mod tests {
         let key = jsonwebtoken::EncodingKey::from_secret(b"s3cret");
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
         assert_eq!(
-            open("a", Some("s3cret")).verify(&token).unwrap().claims.sub,
+            verify(&open("a", Some("s3cret")), &token).unwrap().claims.sub,
             "ada"
         );
-        assert!(matches!(open("b", None).verify(&token), Err(Error::Foreign)));
+        assert!(matches!(verify(&open("b", None), &token), Err(Error::Foreign)));
         assert!(matches!(
-            open("c", Some("other")).verify(&token),
+            verify(&open("c", Some("other")), &token),
             Err(Error::Invalid)
         ));
     }

@@ -14,6 +14,18 @@ pub const TOGGLE: &str = "/toggle/{*path}";
 pub const EDIT: &str = "/edit/{*path}";
 /// Our stylesheet and script.
 pub const STATIC: &str = "/static/{file}";
+/// Sign in through an identity provider.
+pub const AUTH_PROVIDER: &str = "/auth/{provider}";
+/// The same, as earlier systems call it.
+pub const API_AUTH_PROVIDER: &str = "/api/auth/auth/{provider}";
+/// Where an identity provider sends the browser back to.
+pub const AUTH_CALLBACK: &str = "/auth/callback";
+/// The ways to sign in.
+pub const API_PROVIDERS: &str = "/api/auth/providers";
+/// Where the command line sends a browser to sign in.
+pub const AUTHORIZE: &str = "/oauth2/authorize";
+/// Where it begins when there is no browser.
+pub const API_DEVICE: &str = "/api/auth/device";
 /// Sign in, for programs.
 pub const API_LOGIN: &str = "/api/auth/login";
 /// Sign out, for programs.
@@ -40,6 +52,12 @@ pub const API_SERVER_DETAILS: &str = "/api/server_details/{*path}";
 pub const API_MANAGEMENT_SERVERS: &str = "/api/management/servers";
 /// Management: remove; with `/enable` or `/disable` behind it, switch.
 pub const API_MANAGEMENT_SERVER: &str = "/api/management/servers/{*name}";
+/// People and machines that we know ourselves.
+pub const API_USERS: &str = "/api/management/iam/users";
+/// Make a machine account.
+pub const API_MACHINES: &str = "/api/management/iam/users/m2m";
+/// Remove one.
+pub const API_USER: &str = "/api/management/iam/users/{name}";
 /// The check for people with their own nginx.
 pub const VALIDATE: &str = "/validate";
 /// The health of earlier systems.
@@ -52,6 +70,10 @@ pub const READYZ: &str = "/readyz";
 pub const API_NGINX: &str = "/api/operations/nginx";
 /// Our public keys.
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// Who issues tokens for an address of ours (RFC 9728).
+pub const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+/// The same for an address below the root.
+pub const RESOURCE_BELOW: &str = "/.well-known/oauth-protected-resource/{*path}";
 
 /// A new password for a local account.
 pub const ADMIN_PASSWORD: &str = "/admin/password";
@@ -90,7 +112,29 @@ pub const ALL: &[&str] = &[
     API_TOKEN,
     API_SESSIONS,
     API_SESSION,
+    AUTH_PROVIDER,
+    AUTH_CALLBACK,
+    API_AUTH_PROVIDER,
+    API_PROVIDERS,
+    AUTHORIZE,
+    API_DEVICE,
+    API_USERS,
+    API_MACHINES,
+    API_USER,
+    RESOURCE,
+    RESOURCE_BELOW,
 ];
+
+/// The sign-in at a provider that comes back to `next`.
+pub fn provider_with_next(provider: &str, next: &str) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let address = AUTH_PROVIDER.replace("{provider}", provider);
+    if next == HOME {
+        address
+    } else {
+        format!("{address}?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
+    }
+}
 
 /// The sign-in page that comes back to `next`.
 pub fn login_with_next(next: &str) -> String {

@@ -36,13 +36,27 @@ pub(super) async fn page(State(state): State<AppState>, Query(asked): Query<Aske
     // Only sentences of ours are shown: the address is anybody's to write.
     let known = [Error::Wrong.to_string(), TOO_MANY.to_owned()];
     let error = asked.error.filter(|words| known.contains(words));
-    state.view.page(
-        StatusCode::OK,
-        &pages::Login {
-            next: next.as_str().to_owned(),
-            error,
-        },
-    )
+    render(&state, StatusCode::OK, &next, error)
+}
+
+/// The page with what went wrong, if anything did.
+pub(super) fn render(
+    state: &AppState,
+    status: StatusCode,
+    next: &LocalPath,
+    error: Option<String>,
+) -> Response {
+    let buttons = state.sign_in.buttons();
+    let providers = buttons.into_iter().map(|button| pages::Choice {
+        href: links::provider_with_next(&button.name, next.as_str()),
+        name: button.display_name,
+    });
+    let page = pages::Login {
+        next: next.as_str().to_owned(),
+        error,
+        providers: providers.collect(),
+    };
+    state.view.page(status, &page)
 }
 
 const TOO_MANY: &str = "Too many failed sign-ins; wait a moment and try again";
@@ -102,7 +116,7 @@ pub(super) async fn submit(State(state): State<AppState>, from: ClientIp, reques
     see_other(&next)
 }
 
-fn see_other(to: &str) -> Response {
+pub(super) fn see_other(to: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(to) = HeaderValue::from_str(to) {
         response.headers_mut().insert(LOCATION, to);
@@ -130,32 +144,36 @@ async fn try_sign_in(
     same_site(request.headers(), &state.site)?;
     let form = read(&fields(request, state).await?)?;
     let id = state.login.sign_in(from, &form.username, form.password).await?;
-    Ok((
-        cookie(&state.site, id.expose(), SESSION_LENGTH.as_secs()),
-        form.next,
-    ))
+    Ok((session(&state.site, id.expose()), form.next))
 }
 
-fn cookie(site: &Site, id: &str, seconds: u64) -> HeaderValue {
+/// The session cookie with this id.
+pub(super) fn session(site: &Site, id: &str) -> HeaderValue {
+    cookie(site, SESSION_COOKIE, id, SESSION_LENGTH.as_secs())
+}
+
+pub(super) fn cookie(site: &Site, name: &str, id: &str, seconds: u64) -> HeaderValue {
     let secure = if site.secure_cookie { "; Secure" } else { "" };
-    let text = format!("{SESSION_COOKIE}={id}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}");
+    let text = format!("{name}={id}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn with_cookie(mut response: Response, cookie: HeaderValue) -> Response {
+pub(super) fn with_cookie(mut response: Response, cookie: HeaderValue) -> Response {
     response.headers_mut().append(SET_COOKIE, cookie);
     response
 }
 
-/// `POST /logout`: ends the session, whether it was still good or not.
+/// `POST /logout`: ends the session, whether it was still good or not, and goes on to the provider's own end of it.
 pub(super) async fn sign_out(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     same_site(&headers, &state.site)?;
+    let mut onwards = None;
     if let Some(id) = session_cookie(&headers)? {
-        state.login.sign_out(id).await?;
+        onwards = state.sign_in.end(id).await?;
         state.callers.forget_sessions();
     }
+    let to = onwards.as_deref().unwrap_or(links::LOGIN);
     Ok(with_cookie(
-        Redirect::to(links::LOGIN).into_response(),
-        cookie(&state.site, "", 0),
+        see_other(to),
+        cookie(&state.site, SESSION_COOKIE, "", 0),
     ))
 }

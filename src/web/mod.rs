@@ -11,13 +11,16 @@ mod gate;
 mod layers;
 pub mod links;
 mod login;
+mod oauth;
 mod ops;
 mod problem;
+mod provider_login;
 mod pump;
 mod refusal;
 mod state;
 mod ui;
 pub mod view;
+mod well_known;
 
 use axum::Router;
 use axum::extract::Request;
@@ -37,6 +40,13 @@ pub fn registry(state: AppState) -> Router {
         .route(links::HOME, get(ui::servers::page))
         .route(links::LOGIN, get(login::page).post(login::submit))
         .route(links::LOGOUT, post(login::sign_out))
+        .route(links::AUTH_CALLBACK, get(provider_login::callback))
+        .route(links::AUTH_PROVIDER, get(provider_login::begin))
+        .route(links::API_AUTH_PROVIDER, get(provider_login::begin))
+        .route(
+            links::AUTHORIZE,
+            get(oauth::authorize_page).post(oauth::authorize),
+        )
         .route(
             links::REGISTER,
             get(ui::server_form::new_page).post(api::servers::register),
@@ -56,7 +66,12 @@ pub fn registry(state: AppState) -> Router {
         .route(links::API_TOKEN, delete(api::tokens::revoke))
         .route(links::API_SESSIONS, get(api::sessions::list))
         .route(links::API_SESSION, delete(api::sessions::end))
-        .route(links::API_AUTH_TOKEN, post(api::tokens::grant))
+        .route(links::API_AUTH_TOKEN, post(oauth::token))
+        .route(links::API_DEVICE, post(oauth::device))
+        .route(links::API_PROVIDERS, get(provider_login::list))
+        .route(links::API_USERS, get(api::machines::list))
+        .route(links::API_MACHINES, post(api::machines::create))
+        .route(links::API_USER, delete(api::machines::remove))
         // API: servers, in the words of each generation of clients.
         .route(links::API_SERVERS, get(api::servers::list))
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
@@ -74,6 +89,14 @@ pub fn registry(state: AppState) -> Router {
         .route(links::HEALTHZ, get(ops::healthz))
         .route(links::READYZ, get(ops::readyz))
         .route(links::JWKS, get(ops::jwks))
+        .route(
+            links::RESOURCE,
+            get(well_known::resource).options(well_known::preflight),
+        )
+        .route(
+            links::RESOURCE_BELOW,
+            get(well_known::resource).options(well_known::preflight),
+        )
         .route(links::API_NGINX, get(ops::nginx))
         .fallback(problem::no_such_page)
         .method_not_allowed_fallback(problem::wrong_method);

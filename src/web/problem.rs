@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::domain::{FieldFault, Kind};
-use crate::service::{callers, login, registry, tokens};
+use crate::service::{callers, devices, login, machines, registry, sign_in, tokens};
 
 /// A failure on its way to the caller.
 #[derive(Debug)]
@@ -132,6 +132,27 @@ impl From<callers::Error> for Problem {
 impl From<login::Error> for Problem {
     fn from(error: login::Error) -> Self {
         by_kind(error.kind(), &error)
+    }
+}
+
+impl From<sign_in::Error> for Problem {
+    fn from(error: sign_in::Error) -> Self {
+        by_kind(error.kind(), &error)
+    }
+}
+
+impl From<devices::Error> for Problem {
+    fn from(error: devices::Error) -> Self {
+        by_kind(error.kind(), &error)
+    }
+}
+
+impl From<machines::Error> for Problem {
+    fn from(error: machines::Error) -> Self {
+        match error {
+            machines::Error::Field(field, message) => Self::fields(vec![FieldFault::new(field, message)]),
+            other => by_kind(other.kind(), &other),
+        }
     }
 }
 

@@ -14,15 +14,23 @@ use crate::service::relay::{self, UpstreamError};
 /// What a caller without a valid token is told, or one without the right scope where another one would help (RFC 6750
 /// section 3). Where no scope would, there is no challenge: clients would sign people in again and again.
 fn challenge(refusal: &Refusal) -> Option<HeaderValue> {
-    let scope = refusal.scopes.join(" ");
-    let words = match (refusal.reason, scope.is_empty()) {
-        (Reason::Unauthenticated, true) => "Bearer realm=\"mcp\"".to_owned(),
-        (Reason::Unauthenticated, false) => format!("Bearer realm=\"mcp\", scope=\"{scope}\""),
-        (Reason::Denied, false) => {
-            format!("Bearer realm=\"mcp\", error=\"insufficient_scope\", scope=\"{scope}\"")
-        }
+    let scope = Some(refusal.scopes.join(" ")).filter(|scope| !scope.is_empty());
+    let error = match (refusal.reason, &scope) {
+        (Reason::Unauthenticated, _) => None,
+        (Reason::Denied, Some(_)) => Some("insufficient_scope"),
         _ => return None,
     };
+    let mut words = "Bearer realm=\"mcp\"".to_owned();
+    let parameters = [
+        ("error", error),
+        ("scope", scope.as_deref()),
+        ("resource_metadata", refusal.metadata.as_deref()),
+    ];
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            words.push_str(&format!(", {name}=\"{value}\""));
+        }
+    }
     HeaderValue::from_str(&words).ok()
 }
 
@@ -131,6 +139,7 @@ pub(super) fn upstream(error: &relay::Error, mount: &str, id: &Value) -> Respons
                 message: "the gate cannot decide now".to_owned(),
                 id: id.clone(),
                 scopes: Vec::new(),
+                metadata: None,
             };
             return refusal.into_response();
         }

@@ -7,13 +7,18 @@ use tokio::sync::watch;
 
 use super::view::View;
 use crate::domain::access::Rights;
+use crate::service::advertised::Advertised;
+use crate::service::authorize::Authorize;
 use crate::service::callers::Callers;
+use crate::service::devices::Devices;
 use crate::service::gate::Gate;
 use crate::service::login::Login;
+use crate::service::machines::Machines;
 use crate::service::publisher;
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 
 /// How the public sees this site.
@@ -44,6 +49,16 @@ pub struct AppState {
     pub callers: Callers,
     /// Local accounts.
     pub login: Login,
+    /// What clients are told about getting in.
+    pub advertised: Advertised,
+    /// Machine accounts.
+    pub machines: Machines,
+    /// Sign-ins through identity providers.
+    pub sign_in: SignIn,
+    /// Sign-ins of the command line, through the browser.
+    pub authorize: Authorize,
+    /// The same from machines without one.
+    pub devices: Devices,
     /// Tokens.
     pub tokens: Tokens,
     /// The policy.

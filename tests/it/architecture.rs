@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("watch", 1),
     ("demo", 1),
     ("ec2", 1),
+    ("idp", 1),
     ("service", 2),
     ("web", 3),
     ("config", 4),
@@ -28,11 +29,17 @@ const FLOORS: &[(&str, u8)] = &[
 const ACROSS: &[(&str, &str)] = &[("app", "config"), ("domain", "clock")];
 
 /// Parts that may not be named from above although they are lower: the face does not reach the drivers.
-const FORBIDDEN: &[(&str, &[&str])] = &[("web", &["store", "nginx", "token", "mcp", "watch", "demo", "ec2"])];
+const FORBIDDEN: &[(&str, &[&str])] = &[(
+    "web",
+    &["store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp"],
+)];
 
 /// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, and the headers
 /// that say so.
 const BETWEEN_USE_CASES: &[(&str, &str)] = &[
+    ("advertised", "refusal"),
+    ("callers", "bearers"),
+    ("gate", "advertised"),
     ("gate", "callers"),
     ("gate", "endpoints"),
     ("gate", "mcp_sessions"),
@@ -44,6 +51,8 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("permit", "callers"),
     ("reading", "refusal"),
     ("refusal", "callers"),
+    ("renewal", "callers"),
+    ("renewal", "sign_in"),
     ("relay", "endpoints"),
     ("relay", "gate"),
     ("relay", "mcp_sessions"),

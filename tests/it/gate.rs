@@ -466,9 +466,13 @@ async fn the_order_of_credentials_is_kept() {
     }
     // 401 comes before 404, for every path.
     let answer = gateway.anonymous().mcp("/no/such/server", &tool_call("x")).await;
+    let challenge = format!(
+        "Bearer realm=\"mcp\", scope=\"root\", resource_metadata=\"{}/.well-known/oauth-protected-resource/no/such/server\"",
+        gateway.base
+    );
     assert_eq!(
         (answer.status, answer.header("www-authenticate")),
-        (401, "Bearer realm=\"mcp\", scope=\"root\"")
+        (401, challenge.as_str())
     );
     assert_eq!(gateway.anonymous().get("/no/such/server").await.status, 401);
     assert_eq!(

@@ -193,7 +193,15 @@ other: [{server: other, methods: ['*'], tools: ['*']}]
         few.mcp("/w/mcp", &call("two")).await,
         few.mcp("/w/mcp", &call("none")).await,
     );
-    let challenge = "Bearer realm=\"mcp\", error=\"insufficient_scope\", scope=\"wide wider\"";
+    let metadata = |path: &str| {
+        let url = &gateway.base;
+        format!("resource_metadata=\"{url}/.well-known/oauth-protected-resource{path}\"")
+    };
+    let challenge = format!(
+        "Bearer realm=\"mcp\", error=\"insufficient_scope\", scope=\"wide wider\", {}",
+        metadata("/w/mcp")
+    );
+    let challenge = challenge.as_str();
     assert_eq!(
         (denied.status, denied.header("www-authenticate")),
         (403, challenge)
@@ -215,7 +223,10 @@ other: [{server: other, methods: ['*'], tools: ['*']}]
             let answer = gateway.anonymous().send(method, path, "", Vec::new()).await;
             assert_eq!(
                 (answer.status, answer.header("www-authenticate")),
-                (401, "Bearer realm=\"mcp\", scope=\"wider\"")
+                (
+                    401,
+                    format!("Bearer realm=\"mcp\", scope=\"wider\", {}", metadata(path)).as_str()
+                )
             );
         }
     }

@@ -34,6 +34,9 @@ pub(super) fn put(tx: &Transaction<'_>, account: &Account, event: &Event) -> Res
             groups_text(&account.groups)?,
         ),
     )?;
-    tx.execute("DELETE FROM sessions WHERE username = ?1", [&account.username])?;
+    tx.execute(
+        "DELETE FROM sessions WHERE username = ?1 AND provider IS NULL",
+        [&account.username],
+    )?;
     insert_event(tx, event)
 }

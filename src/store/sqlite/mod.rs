@@ -2,7 +2,9 @@
 
 mod accounts;
 mod db;
+mod machines;
 mod mcp_sessions;
+mod pending_logins;
 mod servers;
 mod sessions;
 mod tokens;
@@ -17,7 +19,7 @@ use self::db::Db;
 use super::{Changes, Error, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Deed, Event};
-use crate::domain::identity::{Account, McpSession, OpenSession, Session};
+use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
@@ -196,6 +198,63 @@ impl Store for Sqlite {
 
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error> {
         self.db.write(move |tx| sessions::remove(tx, key)).await
+    }
+
+    async fn insert_pending_login(
+        &self,
+        key: SecretKey,
+        pending: PendingLogin,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.db
+            .write(move |tx| pending_logins::insert(tx, key, &pending, now))
+            .await
+    }
+
+    async fn take_pending_login(
+        &self,
+        key: SecretKey,
+        now: Timestamp,
+    ) -> Result<Option<PendingLogin>, Error> {
+        self.db.write(move |tx| pending_logins::take(tx, key, now)).await
+    }
+
+    async fn sessions_to_check(&self, now: Timestamp, most: u32) -> Result<Vec<(SecretKey, Session)>, Error> {
+        self.db.read(move |tx| sessions::to_check(tx, now, most)).await
+    }
+
+    async fn keep_session(
+        &self,
+        key: SecretKey,
+        groups: Vec<String>,
+        sealed: Option<Vec<u8>>,
+        check_at: Timestamp,
+    ) -> Result<(), Error> {
+        self.db
+            .write(move |tx| sessions::keep(tx, key, &groups, sealed.as_deref(), check_at))
+            .await
+    }
+
+    async fn insert_machine(&self, machine: Machine, event: Event) -> Result<bool, Error> {
+        self.db
+            .write(move |tx| machines::insert(tx, &machine, &event))
+            .await
+    }
+
+    async fn machine(&self, client_id: &str) -> Result<Option<Machine>, Error> {
+        let client_id = client_id.to_owned();
+        self.db.read(move |tx| machines::find(tx, &client_id)).await
+    }
+
+    async fn machines(&self, most: u32) -> Result<Vec<Machine>, Error> {
+        self.db.read(move |tx| machines::list(tx, most)).await
+    }
+
+    async fn remove_machine(&self, client_id: &str, event: Event) -> Result<bool, Error> {
+        let client_id = client_id.to_owned();
+        self.db
+            .write(move |tx| machines::remove(tx, &client_id, &event))
+            .await
     }
 
     async fn bind_mcp_session(

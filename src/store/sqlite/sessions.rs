@@ -1,6 +1,6 @@
 //! Browser sessions, under the hash of their ids.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::{groups_from, groups_text, insert_event};
 use crate::clock::Timestamp;
@@ -14,35 +14,81 @@ pub(super) fn insert(tx: &Transaction<'_>, key: SecretKey, session: &Session) ->
         [session.created_at.unix()],
     )?;
     tx.execute(
-        "INSERT INTO sessions (key, username, groups, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO sessions (key, username, groups, created_at, expires_at, provider, sealed, check_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         (
             key.as_slice(),
             &session.username,
             groups_text(&session.groups)?,
             session.created_at.unix(),
             session.expires_at.unix(),
+            &session.provider,
+            &session.sealed,
+            session.check_at.map(Timestamp::unix),
         ),
     )?;
     Ok(())
 }
 
-pub(super) fn find(tx: &Transaction<'_>, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error> {
-    let sql =
-        "SELECT username, groups, created_at, expires_at FROM sessions WHERE key = ?1 AND expires_at > ?2";
-    let row = tx
-        .query_row(sql, (key.as_slice(), now.unix()), |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
-        })
-        .optional()?;
-    let Some((username, groups, created, expires)) = row else {
-        return Ok(None);
+const COLUMNS: &str = "username, groups, created_at, expires_at, provider, sealed, check_at";
+
+/// The session of a row, and its groups as they stand there; `from` is the first of [`COLUMNS`].
+fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<(Session, String)> {
+    let session = Session {
+        username: row.get(from)?,
+        groups: Vec::new(),
+        created_at: Timestamp::from_unix(row.get(from + 2)?),
+        expires_at: Timestamp::from_unix(row.get(from + 3)?),
+        provider: row.get(from + 4)?,
+        sealed: row.get(from + 5)?,
+        check_at: row.get::<_, Option<i64>>(from + 6)?.map(Timestamp::from_unix),
     };
-    Ok(Some(Session {
-        username,
-        groups: groups_from(&groups)?,
-        created_at: Timestamp::from_unix(created),
-        expires_at: Timestamp::from_unix(expires),
-    }))
+    Ok((session, row.get(from + 1)?))
+}
+
+fn with_groups((session, groups): (Session, String)) -> Result<Session, Error> {
+    let groups = groups_from(&groups)?;
+    Ok(Session { groups, ..session })
+}
+
+pub(super) fn find(tx: &Transaction<'_>, key: SecretKey, now: Timestamp) -> Result<Option<Session>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM sessions WHERE key = ?1 AND expires_at > ?2");
+    let found = tx
+        .query_row(&sql, (key.as_slice(), now.unix()), |row| read(row, 0))
+        .optional()?;
+    found.map(with_groups).transpose()
+}
+
+/// Sessions whose provider is to be asked by now, the longest overdue first.
+pub(super) fn to_check(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    most: u32,
+) -> Result<Vec<(SecretKey, Session)>, Error> {
+    let sql = format!(
+        "SELECT key, {COLUMNS} FROM sessions WHERE check_at <= ?1 AND expires_at > ?1 ORDER BY check_at LIMIT ?2"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map((now.unix(), most), |row| {
+        Ok((row.get::<_, SecretKey>(0)?, read(row, 1)?))
+    })?;
+    rows.map(|row| row.map(|(key, row)| Ok((key, with_groups(row)?)))?)
+        .collect()
+}
+
+/// What the provider said: the present groups, what to ask with next time, and when.
+pub(super) fn keep(
+    tx: &Transaction<'_>,
+    key: SecretKey,
+    groups: &[String],
+    sealed: Option<&[u8]>,
+    check_at: Timestamp,
+) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE sessions SET groups = ?2, sealed = ?3, check_at = ?4 WHERE key = ?1",
+        (key.as_slice(), groups_text(groups)?, sealed, check_at.unix()),
+    )?;
+    Ok(())
 }
 
 pub(super) fn remove(tx: &Transaction<'_>, key: SecretKey) -> Result<(), Error> {
@@ -52,6 +98,8 @@ pub(super) fn remove(tx: &Transaction<'_>, key: SecretKey) -> Result<(), Error> 
 
 /// What a list calls a session: enough of its key to be alone, in lower-case hex.
 const NAME: &str = "lower(hex(substr(key, 1, 12)))";
+/// Whose it is, as [`Identity::account`](crate::domain::identity::Identity::account) says it.
+const ACCOUNT: &str = "iif(provider IS NULL, username, provider || ':' || username)";
 
 pub(super) fn list(
     tx: &Transaction<'_>,
@@ -60,8 +108,8 @@ pub(super) fn list(
     most: u32,
 ) -> Result<Vec<OpenSession>, Error> {
     let sql = format!(
-        "SELECT {NAME}, username, created_at, expires_at FROM sessions
-         WHERE expires_at > ?1 AND (?2 IS NULL OR username = ?2) ORDER BY created_at DESC, key LIMIT ?3"
+        "SELECT {NAME}, {ACCOUNT}, created_at, expires_at FROM sessions
+         WHERE expires_at > ?1 AND (?2 IS NULL OR {ACCOUNT} = ?2) ORDER BY created_at DESC, key LIMIT ?3"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map((now.unix(), username, most), |row| {
@@ -81,7 +129,7 @@ pub(super) fn end(
     username: Option<&str>,
     event: &Event,
 ) -> Result<bool, Error> {
-    let sql = format!("DELETE FROM sessions WHERE {NAME} = ?1 AND (?2 IS NULL OR username = ?2)");
+    let sql = format!("DELETE FROM sessions WHERE {NAME} = ?1 AND (?2 IS NULL OR {ACCOUNT} = ?2)");
     let ended = tx.execute(&sql, (id, username))? > 0;
     if ended {
         insert_event(tx, event)?;

@@ -1,5 +1,6 @@
 //! JSON, one resource a file.
 
+pub(super) mod machines;
 pub(super) mod management;
 pub(super) mod me;
 pub(super) mod record;

@@ -20,7 +20,7 @@ pub(in crate::web) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let owner = owner(&state, &caller, filter.user.as_deref())?;
     Ok(Json(
-        json!({ "sessions": state.login.sessions(owner.person()).await? }),
+        json!({ "sessions": state.login.sessions(owner.as_deref()).await? }),
     ))
 }
 
@@ -31,8 +31,12 @@ pub(in crate::web) async fn end(
     change: Change,
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
-    let person = within_reach(&state, who).person();
-    if !state.login.end_session(&who.username, person, &id).await? {
+    let person = within_reach(&state, who);
+    if !state
+        .login
+        .end_session(&who.account(), person.as_deref(), &id)
+        .await?
+    {
         return Err(Problem::new(Kind::NotFound, "there is no such session"));
     }
     state.callers.forget_sessions();

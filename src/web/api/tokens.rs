@@ -1,9 +1,7 @@
 //! Vending tokens (contract, section 1.5).
 
 use axum::Json;
-use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,10 +9,9 @@ use crate::domain::FieldFault;
 use crate::domain::Kind;
 use crate::domain::claims::Lifetime;
 use crate::domain::identity::Identity;
-use crate::domain::secret::Secret;
 use crate::service::callers::Caller;
-use crate::service::tokens::{Error, Owner, Vended, Wish};
-use crate::web::extract::change::{Change, fields};
+use crate::service::tokens::{Owner, Wish};
+use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
 use crate::web::extract::visitor::Member;
 use crate::web::problem::Problem;
@@ -77,7 +74,8 @@ pub(in crate::web) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, Problem> {
     let owner = owner(&state, &caller, filter.user.as_deref())?;
-    Ok(Json(json!({ "tokens": state.tokens.list(owner).await? })))
+    let tokens = state.tokens.list(Owner::of(owner.as_deref())).await?;
+    Ok(Json(json!({ "tokens": tokens })))
 }
 
 /// `DELETE /api/tokens/{id}`: one's own, or anybody's for an administrator.
@@ -87,97 +85,35 @@ pub(in crate::web) async fn revoke(
     change: Change,
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
-    let owner = within_reach(&state, who);
-    state.tokens.revoke(&who.username, owner, &id).await?;
+    let account = within_reach(&state, who);
+    state
+        .tokens
+        .revoke(&who.account(), Owner::of(account.as_deref()), &id)
+        .await?;
     Ok(Json(json!({"id": id, "revoked": true})))
 }
 
-/// Whose things somebody may end: their own, or anybody's for an administrator.
-pub(super) fn within_reach<'a>(state: &AppState, who: &'a Identity) -> Owner<'a> {
-    if state.rights.borrow().is_administrator(who) {
-        Owner::Anybody
-    } else {
-        Owner::Person(&who.username)
-    }
+/// Whose things somebody may end: their own, or anybody's (`None`) for an administrator.
+pub(super) fn within_reach(state: &AppState, who: &Identity) -> Option<String> {
+    let administrator = state.rights.borrow().is_administrator(who);
+    (!administrator).then(|| who.account())
 }
 
-/// Whose things are meant: one's own unless an administrator says otherwise.
-pub(super) fn owner<'a>(
+/// Whose things are meant: one's own unless an administrator names somebody, or everybody (`None`).
+pub(super) fn owner(
     state: &AppState,
-    caller: &'a Caller,
-    named: Option<&'a str>,
-) -> Result<Owner<'a>, Problem> {
-    let own = caller.identity.username.as_str();
-    let named = named.unwrap_or(own);
+    caller: &Caller,
+    named: Option<&str>,
+) -> Result<Option<String>, Problem> {
+    let own = caller.identity.account();
+    let named = named.unwrap_or(&own);
     if named != own && !state.rights.borrow().is_administrator(&caller.identity) {
         return Err(Problem::new(
             Kind::Forbidden,
             "Administrator permissions are required for this operation",
         ));
     }
-    Ok(if named == "*" {
-        Owner::Anybody
-    } else {
-        Owner::Person(named)
-    })
-}
-
-/// `POST /api/auth/token` (RFC 6749 section 6); refusals in the words of its section 5.2.
-pub(in crate::web) async fn grant(State(state): State<AppState>, request: Request) -> Response {
-    let refused = |status: StatusCode, code: &str, words: &str| {
-        (
-            status,
-            Json(json!({"error": code, "error_description": words, "detail": words})),
-        )
-            .into_response()
-    };
-    let draft = match fields(request, &state).await {
-        Ok(draft) => draft,
-        Err(problem) => return refused(StatusCode::BAD_REQUEST, "invalid_request", problem.detail()),
-    };
-    let text = |field: &str| draft.0.get(field).and_then(Value::as_str);
-    match (text("grant_type"), text("refresh_token")) {
-        (Some("refresh_token"), Some(token)) => {
-            match state.tokens.refresh(&Secret::new(token.to_owned())).await {
-                Ok(vended) => granted(&vended),
-                Err(Error::NoGrant) => refused(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_grant",
-                    "the refresh token is not valid",
-                ),
-                Err(error) => Problem::from(error).into_response(),
-            }
-        }
-        (Some("refresh_token"), None) => refused(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "`refresh_token` is required",
-        ),
-        (Some(_), _) => refused(
-            StatusCode::BAD_REQUEST,
-            "unsupported_grant_type",
-            "expected `refresh_token`",
-        ),
-        (None, _) => refused(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "`grant_type` is required",
-        ),
-    }
-}
-
-fn granted(vended: &Vended) -> Response {
-    let claims = &vended.claims;
-    let refresh = vended.refresh.as_ref();
-    Json(json!({
-        "access_token": vended.token.expose(),
-        "token_type": "Bearer",
-        "expires_in": claims.exp - claims.iat,
-        "scope": claims.scope,
-        "refresh_token": refresh.map(|(secret, _)| secret.expose()),
-        "refresh_expires_in": refresh.map(|(_, seconds)| seconds),
-    }))
-    .into_response()
+    Ok((named != "*").then(|| named.to_owned()))
 }
 
 fn wish(change: &Change) -> Result<Wish, Problem> {

@@ -26,9 +26,14 @@ where
     Site: FromRef<S>,
 {
     let Ok(ClientIp(from)) = ClientIp::from_request_parts(parts, state).await;
-    Callers::from_ref(state)
+    let caller = Callers::from_ref(state)
         .identify(&parts.headers, Some(from))
-        .await
+        .await?;
+    // Whatever it reads or makes here would reach beyond the one server that the token is for.
+    if caller.identity.bound_to.is_some() {
+        return Err(Error::Bad("a token for one server alone"));
+    }
+    Ok(caller)
 }
 
 impl<S> FromRequestParts<S> for Member

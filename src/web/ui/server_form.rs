@@ -161,7 +161,11 @@ fn past(event: &Event) -> Past {
         Deed::ServerRemoved => "removed",
         Deed::ServerTrusted => "marked as trusted",
         Deed::ServerDistrusted => "no longer trusted",
-        Deed::PasswordReset | Deed::SessionEnded | Deed::TokenRevoked => "",
+        Deed::PasswordReset
+        | Deed::SessionEnded
+        | Deed::TokenRevoked
+        | Deed::MachineCreated
+        | Deed::MachineRemoved => "",
     };
     Past {
         at: event.at.to_string(),

@@ -149,6 +149,7 @@ mod tests {
         let login = pages::Login {
             next: "/".to_owned(),
             error: None,
+            providers: Vec::new(),
         };
         assert!(render(&view.tera.load(), &login).unwrap().contains("password"));
         std::fs::write(pages.join("login.html"), "hello").unwrap();
@@ -161,6 +162,7 @@ mod tests {
         let view = View::load(None).unwrap();
         let page = pages::Login {
             next: "/".to_owned(),
+            providers: Vec::new(),
             error: Some("<script>alert(1)</script>".to_owned()),
         };
         let html = render(&view.tera.load(), &page).unwrap();

@@ -1,0 +1,176 @@
+//! Whose a bearer token is: ours, an API key, or an access token of a declared identity provider.
+//!
+//! A token that was verified is remembered by its fingerprint, because a signature costs more than all the rest of a
+//! decision. What is remembered counts only as long as the keys and declarations it was verified with, and the scopes
+//! are those of the present policy.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::clock::{Clock, Timestamp};
+use crate::domain::access::Rights;
+use crate::domain::identity::{AuthMethod, Identity, Vouched};
+use crate::idp::{self, Providers, Refused};
+use crate::token::api_keys::{self, ApiKey, Fingerprint, fingerprint};
+use crate::token::{self, Issuer};
+
+/// Tokens of providers that are remembered; with more, all are forgotten and verified again.
+const REMEMBERED: usize = 20_000;
+/// An API key that never ends is asked about again after a day.
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// Why a token says nothing here. The words are for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither ours nor of a declared issuer: perhaps it is the upstream's.
+    #[error("{0}")]
+    Foreign(&'static str),
+    /// Of a declared issuer, for somebody else: perhaps the upstream.
+    #[error("a token for another audience")]
+    Audience,
+    /// It should have been good, and is not.
+    #[error("{0}")]
+    Bad(&'static str),
+    /// The provider would have to be asked, and cannot be.
+    #[error(transparent)]
+    Away(idp::Error),
+}
+
+/// A token of a provider that was verified.
+#[derive(Debug)]
+struct Known {
+    generation: u64,
+    vouched: Vouched,
+    rights: Arc<Rights>,
+    identity: Arc<Identity>,
+}
+
+/// Tells whose a token is.
+#[derive(Debug, Clone)]
+pub struct Bearers {
+    issuer: Issuer,
+    providers: Providers,
+    keys: Arc<Vec<ApiKey>>,
+    rights: watch::Receiver<Arc<Rights>>,
+    clock: Arc<dyn Clock>,
+    known: Arc<Mutex<HashMap<Fingerprint, Known>>>,
+}
+
+impl Bearers {
+    /// Over our own keys, the providers, and the API keys of the settings.
+    pub fn new(
+        issuer: Issuer,
+        providers: Providers,
+        keys: Vec<ApiKey>,
+        rights: watch::Receiver<Arc<Rights>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            issuer,
+            providers,
+            keys: Arc::new(keys),
+            rights,
+            clock,
+            known: Arc::default(),
+        }
+    }
+
+    /// Told each time a credential may have ended before its time.
+    pub fn ended(&self) -> &watch::Sender<()> {
+        self.issuer.revocations()
+    }
+
+    /// Whose it is.
+    pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, Error> {
+        let key = fingerprint(token);
+        let now = self.clock.now();
+        if let Some(identity) = self.recall(&key) {
+            return if identity.until > now {
+                Ok(identity)
+            } else {
+                Err(Error::Bad("an expired token"))
+            };
+        }
+        match self.issuer.verify(&key, token) {
+            Ok(verified) => return Ok(Arc::clone(&verified.identity)),
+            Err(token::Error::Foreign) => {}
+            Err(token::Error::Expired) => return Err(Error::Bad("an expired token")),
+            Err(token::Error::Revoked) => return Err(Error::Bad("a revoked token")),
+            Err(token::Error::Invalid | token::Error::Keys(..)) => {
+                return Err(Error::Bad("a token with a wrong signature or claim"));
+            }
+        }
+        if let Some(found) = api_keys::find(&self.keys, &key) {
+            return self.of_key(found, now);
+        }
+        let generation = self.providers.generation();
+        let vouched = self
+            .providers
+            .verify(token)
+            .await
+            .map_err(|refused| match refused {
+                Refused::Foreign(words) => Error::Foreign(words),
+                Refused::Audience => Error::Audience,
+                Refused::Bad(words) => Error::Bad(words),
+                Refused::Away(error) => Error::Away(error),
+            })?;
+        Ok(self.remember(key, generation, vouched))
+    }
+
+    fn recall(&self, key: &Fingerprint) -> Option<Arc<Identity>> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get_mut(key)?;
+        if known.generation != self.providers.generation() {
+            all.remove(key);
+            return None;
+        }
+        let rights = self.rights.borrow();
+        if !Arc::ptr_eq(&known.rights, &rights) {
+            known.rights = Arc::clone(&rights);
+            known.identity = identity(&known.vouched, &rights);
+        }
+        Some(Arc::clone(&known.identity))
+    }
+
+    fn remember(&self, key: Fingerprint, generation: u64, vouched: Vouched) -> Arc<Identity> {
+        let rights = Arc::clone(&self.rights.borrow());
+        let identity = identity(&vouched, &rights);
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        let known = Known {
+            generation,
+            vouched,
+            rights,
+            identity: Arc::clone(&identity),
+        };
+        all.insert(key, known);
+        identity
+    }
+
+    fn of_key(&self, key: &ApiKey, now: Timestamp) -> Result<Arc<Identity>, Error> {
+        let until = key.expires_at.unwrap_or_else(|| now.plus(DAY));
+        if until <= now {
+            return Err(Error::Bad("an expired API key"));
+        }
+        Ok(Arc::new(Identity {
+            username: key.name.clone(),
+            client_id: String::new(),
+            // Not an account of ours, whatever its name.
+            provider: Some("api-key".into()),
+            groups: key.groups.clone(),
+            scopes: self.rights.borrow().policy.scopes_for(&key.groups),
+            method: AuthMethod::NetworkTrusted,
+            until,
+            bound_to: None,
+        }))
+    }
+}
+
+fn identity(vouched: &Vouched, rights: &Rights) -> Arc<Identity> {
+    let method = AuthMethod::Bearer(vouched.vendor);
+    Arc::new(vouched.identity(&rights.policy, method))
+}
