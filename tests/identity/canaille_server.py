@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime
-import shutil
 import signal
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from joserfc.jwk import RSAKey
 
 port, redirect, *after_logout = sys.argv[1:]
 here = f"127.0.0.1:{port}"
-folder = tempfile.mkdtemp(prefix="canaille")
+folder = tempfile.TemporaryDirectory(prefix="canaille")
 
 app = create_app(
     {
@@ -25,7 +24,7 @@ app = create_app(
         "SERVER_NAME": here,
         "PREFERRED_URL_SCHEME": "http",
         "CANAILLE": {"DATABASE": "sql", "NAME": "Test IdP (canaille)", "LOGGING": {"version": 1}},
-        "CANAILLE_SQL": {"DATABASE_URI": f"sqlite:///{folder}/canaille.sqlite"},
+        "CANAILLE_SQL": {"DATABASE_URI": f"sqlite:///{folder.name}/canaille.sqlite"},
         "CANAILLE_OIDC": {
             "ACTIVE_JWKS": [RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)],
             "DYNAMIC_CLIENT_REGISTRATION_OPEN": True,
@@ -85,7 +84,4 @@ async def main():
     await server
 
 
-try:
-    asyncio.run(main())
-finally:
-    shutil.rmtree(folder)
+asyncio.run(main())
