@@ -1,7 +1,7 @@
 // What a test may do to the provider while it runs, under /_test/. JSON in, JSON out.
 import { faults } from "./front.mjs";
 import { minted, rotate, signing } from "./keys.mjs";
-import { disable, everybody, groupsOf, move, subject } from "./people.mjs";
+import { disable, everybody, groupsOf, move, named, subject } from "./people.mjs";
 import { approveDevice, opaque, OPAQUE, TTL } from "./provider.mjs";
 import { asVendor, audience, claims, PREFIX, PROFILE, resourceOf, ROUTES } from "./shapes.mjs";
 import { body, json } from "./web.mjs";
@@ -21,6 +21,7 @@ export function seen(path) {
 
 /** The header and claims of a token of this vendor's, without a login. */
 function vendors(issuer, { user = null, kind = "access", client = user ? "web" : "m2m", ttl = TTL, groups }) {
+  if (user && !named(user)) throw new Error(`nobody is called ${user}`);
   const now = Math.floor(Date.now() / 1000);
   const scope = user ? "openid profile email groups" : "mcp:read";
   const sub = user ? subject(user) : client;

@@ -37,7 +37,8 @@ export function disable(name, is = true) {
 
 /** Change what somebody belongs to: groups, and at GitHub orgs and teams. */
 export function move(name, { groups, orgs, teams }) {
-  const who = people[name] ?? machines[name] ?? (people[name] = {});
+  const who = people[name] ?? machines[name];
+  if (!who) throw new Error(`nobody is called ${name}`);
   for (const [key, value] of Object.entries({ groups, orgs, teams })) if (value) who[key] = value;
 }
 
