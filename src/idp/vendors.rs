@@ -73,7 +73,7 @@ impl Derived {
                 let base = tenant
                     .or(usual)
                     .ok_or_else(|| missing(", or `tenant_id`, or `auth_url`"))?;
-                entra(&base, issuer.as_deref(), client_id, raw.user_info_url.as_deref())
+                entra(&base, issuer.as_deref(), client_id, raw)
             }
             Vendor::Github => Self {
                 endpoints: Endpoints {
@@ -145,9 +145,15 @@ fn cognito(issuer: Option<&str>, pool: Option<&str>, variables: &Variables) -> O
 }
 
 /// Tokens of version 1 name another issuer than the discovery document does.
-fn entra(base: &str, issuer: Option<&str>, client_id: &str, userinfo: Option<&str>) -> Derived {
-    let tenant = base.rsplit('/').next().unwrap_or_default();
-    let graph = userinfo
+fn entra(base: &str, issuer: Option<&str>, client_id: &str, raw: &Raw) -> Derived {
+    let tenant = raw
+        .tenant_id
+        .as_deref()
+        .or_else(|| base.rsplit('/').next())
+        .unwrap_or_default();
+    let graph = raw
+        .user_info_url
+        .as_deref()
         .and_then(|address| address.strip_suffix("/me"))
         .unwrap_or("https://graph.microsoft.com/v1.0");
     let at = |end: &str| Some(format!("{base}/{end}"));

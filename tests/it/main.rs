@@ -13,6 +13,7 @@
 )]
 
 mod architecture;
+mod bearers;
 mod cli;
 mod clients;
 mod conformance;
@@ -33,6 +34,7 @@ mod publish;
 mod register;
 mod rights;
 mod sessions;
+mod sign_in;
 mod storm;
 mod streams;
 mod tls;

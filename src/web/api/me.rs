@@ -21,7 +21,7 @@ pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Me
     Json(json!({
         "username": who.username,
         "auth_method": who.method.as_str(),
-        "provider": "local",
+        "provider": who.provider.as_deref().unwrap_or("local"),
         "scopes": who.scopes,
         "groups": who.groups,
         "can_modify_servers": decide(who, &modify, &rights).is_ok(),

@@ -1,6 +1,7 @@
 //! A gateway in a temporary folder, actors that speak HTTP to it, and upstreams that remember what they received.
 
 pub mod http;
+pub mod identity;
 pub mod peers;
 pub mod stream;
 pub mod upstream;

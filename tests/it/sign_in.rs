@@ -1,0 +1,388 @@
+//! Signing in through identity providers, as a browser sees it, and what an attacker gets.
+
+use serde_json::{Value, json};
+
+use crate::harness::identity::{Browser, Idp, WEB_SECRET, text};
+use crate::harness::{Gateway, Setup, until};
+
+fn generic(idp: &Idp) -> String {
+    format!(
+        "generic: {{display_name: Generic, issuer: '{}', client_id: web, client_secret: {WEB_SECRET}}}",
+        idp.issuer()
+    )
+}
+
+async fn me(gateway: &Gateway, browser: &Browser) -> Value {
+    browser.actor(&gateway.base).get("/api/auth/me").await.value()
+}
+
+#[tokio::test]
+async fn every_shape_of_provider_signs_people_in_and_out_again() {
+    for profile in ["keycloak", "cognito", "entra", "generic", "github"] {
+        let setup = Setup::new();
+        let idp = Idp::imitate(profile, &setup, &[]);
+        let (issuer, origin) = (idp.issuer(), idp.origin());
+        let client = format!("client_id: web, client_secret: {WEB_SECRET}");
+        let yaml = match profile {
+            "keycloak" => format!("keycloak: {{auth_url: '{issuer}/protocol/openid-connect/auth', {client}}}"),
+            "cognito" => format!(
+                "cognito: {{issuer: '{issuer}', auth_url: '{issuer}/oauth2/authorize', token_url: '{issuer}/oauth2/token',
+                 logout_url: '{issuer}/logout', {client}}}"
+            ),
+            "entra" => format!(
+                "entra: {{issuer: '{issuer}', auth_url: '{issuer}/oauth2/v2.0/authorize', jwks_url: '{issuer}/discovery/v2.0/keys',
+                 token_url: '{issuer}/oauth2/v2.0/token', logout_url: '{issuer}/oauth2/v2.0/logout',
+                 user_info_url: '{origin}/v1.0/me', {client}}}"
+            ),
+            "github" => format!(
+                "github: {{auth_url: '{origin}/login/oauth/authorize', token_url: '{origin}/login/oauth/access_token',
+                 api_url: '{origin}', organizations: [acme], {client}}}"
+            ),
+            _ => generic(&idp),
+        };
+        let gateway = setup.with_providers(&yaml).start();
+        let base = gateway.base.clone();
+        let listed = gateway.anonymous().get("/api/auth/providers").await.value();
+        assert_eq!(text(&listed["providers"][0], "name"), profile);
+        let login = gateway.anonymous().get("/login").await.text();
+        assert!(login.contains(&format!("/auth/{profile}")), "{login}");
+
+        let mut browser = Browser::default();
+        let home = browser
+            .sign_in(&base, &format!("{profile}?next=%2F%3Fx%3D1"), "alice")
+            .await;
+        assert_eq!(
+            home.answer.status,
+            200,
+            "{profile}: {} {}",
+            home.url,
+            home.answer.text()
+        );
+        let me = me(&gateway, &browser).await;
+        assert_eq!(
+            (text(&me, "provider").as_str(), text(&me, "auth_method").as_str()),
+            (profile, "oauth2")
+        );
+        assert!(text(&me, "username").starts_with("alice"), "{me}");
+        let groups = me.get("groups").and_then(Value::as_array).unwrap();
+        assert!(!groups.is_empty(), "{profile}: {me}");
+        if profile == "github" {
+            assert_eq!(groups, &[json!("acme"), json!("acme/platform")]);
+        }
+        // No secret of the provider's is in the log.
+        assert!(!gateway.log().contains("code=") && !gateway.log().contains(WEB_SECRET));
+
+        let session = browser.actor(&base);
+        let page = browser.visit("POST", &format!("{base}/logout"), "").await;
+        assert_eq!(session.get("/api/auth/me").await.status, 401, "{profile}");
+        if profile != "github" {
+            assert!(
+                page.way.iter().any(|url| url.starts_with(&origin)),
+                "{profile}: {:?}",
+                page.way
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_foundling_organisation_of_a_great_name_is_no_group() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("github", &setup, &[]);
+    let origin = idp.origin();
+    let yaml = format!(
+        "github: {{auth_url: '{origin}/login/oauth/authorize', token_url: '{origin}/login/oauth/access_token',
+         api_url: '{origin}', organizations: [acme], client_id: web, client_secret: {WEB_SECRET}}}"
+    );
+    let gateway = setup.with_providers(&yaml).start();
+    let mut mallory = Browser::default();
+    mallory.sign_in(&gateway.base, "github", "mallory").await;
+    let me = me(&gateway, &mallory).await;
+    assert_eq!(me.get("groups"), Some(&json!([])), "{me}");
+    assert_eq!(me.get("is_admin"), Some(&json!(false)));
+}
+
+/// Begin a sign-in and give the password, but keep the callback for ourselves.
+async fn callback_of(browser: &mut Browser, base: &str, user: &str) -> String {
+    let form = browser.visit("GET", &format!("{base}/auth/generic"), "").await;
+    let (mut url, mut method) = (form.url, "POST");
+    let mut body = format!("username={user}&password={user}");
+    for _ in 0..10 {
+        let answer = browser.once(method, &url, &body).await;
+        let next = url::Url::parse(&url)
+            .unwrap()
+            .join(answer.header("location"))
+            .unwrap();
+        url = next.to_string();
+        if url.starts_with(&format!("{base}/auth/callback")) {
+            return url;
+        }
+        (method, body) = ("GET", String::new());
+    }
+    panic!("no callback: {url}");
+}
+
+#[tokio::test]
+async fn a_callback_counts_once_for_the_browser_that_began_it_and_for_nobody_else() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let base = gateway.base.clone();
+    let mut alice = Browser::default();
+    let callback = callback_of(&mut alice, &base, "alice").await;
+    let no_session = |browser: &Browser| browser.cookie(&base, "mcp_gateway_session").is_none();
+
+    // Somebody lured into another's callback has no try of their own: no session fixation.
+    let mut victim = Browser::default();
+    let answer = victim.once("GET", &callback, "").await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(no_session(&victim) && answer.text().contains("start again"));
+    // Nor does a try of one's own take another's state.
+    victim.visit("GET", &format!("{base}/auth/generic"), "").await;
+    assert_eq!(victim.once("GET", &callback, "").await.status, 422);
+    assert!(no_session(&victim));
+
+    // A wrong state ends the try, and the right one comes too late then.
+    let mut bob = Browser::default();
+    let good = callback_of(&mut bob, &base, "bob").await;
+    let bad = good.replace("state=", "state=x");
+    assert_eq!(bob.once("GET", &bad, "").await.status, 422);
+    assert_eq!(bob.once("GET", &good, "").await.status, 422);
+    assert!(no_session(&bob));
+
+    // The right browser gets in, once.
+    let kept = alice.clone();
+    assert_eq!(alice.once("GET", &callback, "").await.status, 303);
+    assert_eq!(text(&me(&gateway, &alice).await, "username"), "alice");
+    let mut replay = kept;
+    assert_eq!(replay.once("GET", &callback, "").await.status, 422);
+    assert!(no_session(&replay));
+    // The cookie of the try is gone, and the new session is not one of before.
+    assert_eq!(alice.cookie(&base, "mcp_gateway_login"), None);
+    let before = alice.cookie(&base, "mcp_gateway_session").unwrap().to_owned();
+    let again = callback_of_signed_in(&mut alice, &base).await;
+    assert_eq!(again, 200);
+    let after = alice.cookie(&base, "mcp_gateway_session").unwrap();
+    assert_ne!(before, after);
+    let old = gateway
+        .anonymous()
+        .with("cookie", &format!("mcp_gateway_session={before}"));
+    assert_eq!(old.get("/api/auth/me").await.status, 401);
+}
+
+/// The provider still knows the person and asks nothing.
+async fn callback_of_signed_in(browser: &mut Browser, base: &str) -> u16 {
+    browser
+        .visit("GET", &format!("{base}/auth/generic"), "")
+        .await
+        .answer
+        .status
+}
+
+#[tokio::test]
+async fn a_callback_with_an_error_shows_no_word_of_it_and_another_issuers_is_refused() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let base = gateway.base.clone();
+    let state = |callback: &str| {
+        let url = url::Url::parse(callback).unwrap();
+        let state = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+        state.1.into_owned()
+    };
+    let mut browser = Browser::default();
+    let callback = callback_of(&mut browser, &base, "alice").await;
+    let markup = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
+    let error = format!(
+        "{base}/auth/callback?state={}&iss={}&error={markup}&error_description={markup}",
+        state(&callback),
+        idp.issuer()
+    );
+    let answer = browser.once("GET", &error, "").await;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    assert!(answer.text().contains("Generic did not sign you in") && !answer.text().contains("alert(1)"));
+    let mut browser = Browser::default();
+    let callback = callback_of(&mut browser, &base, "alice").await;
+    let denied = format!(
+        "{base}/auth/callback?state={}&iss={}&error=access_denied",
+        state(&callback),
+        idp.issuer()
+    );
+    assert!(
+        browser
+            .once("GET", &denied, "")
+            .await
+            .text()
+            .contains("access_denied")
+    );
+    // Whoever answers for another issuer is not believed (RFC 9207): the code goes nowhere.
+    let before = idp.seen("token").await;
+    for iss in ["&iss=https%3A%2F%2Fevil.example", ""] {
+        let mut browser = Browser::default();
+        let callback = callback_of(&mut browser, &base, "alice").await;
+        let (head, tail) = callback
+            .split_once("iss=")
+            .map_or((callback.as_str(), ""), |parts| parts);
+        let rest = tail.split_once('&').map_or("", |(_, rest)| rest);
+        let forged = format!("{}{rest}{iss}", head.trim_end_matches('&').to_owned() + "&");
+        let answer = browser.once("GET", &forged, "").await;
+        assert_eq!(answer.status, 403, "{forged}: {}", answer.text());
+    }
+    assert_eq!(idp.seen("token").await, before);
+    let answer = browser.once("GET", &format!("{base}/auth/nobody"), "").await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_elsewhere_after_signing_in() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let base = gateway.base.clone();
+    for next in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/%0d%0aX: y",
+    ] {
+        let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        let mut browser = Browser::default();
+        let page = browser
+            .sign_in(&base, &format!("generic?next={next}"), "alice")
+            .await;
+        assert!(
+            page.url.starts_with(&base) && !page.url.contains("evil"),
+            "{next}: {}",
+            page.url
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_persons_welcome_and_follows_their_groups() {
+    let setup = Setup::new().with(&["--session-check-seconds", "1"]);
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let mut bob = Browser::default();
+    bob.sign_in(&gateway.base, "generic", "bob").await;
+    let actor = bob.actor(&gateway.base);
+    let admin = || async { actor.get("/api/auth/me").await.value().get("is_admin") == Some(&json!(true)) };
+    assert!(!admin().await);
+    idp.control("groups", json!({"user": "bob", "groups": ["mcp-registry-admin"]}))
+        .await;
+    until("the new groups count", admin).await;
+    // A provider that is away ends nothing …
+    idp.control("down", json!({"jwks": true})).await;
+    assert_eq!(actor.get("/api/auth/me").await.status, 200);
+    idp.control("down", json!({"jwks": false})).await;
+    // … its no does, at once and everywhere.
+    idp.control("disable", json!({"user": "bob", "disabled": true}))
+        .await;
+    until("the session has ended", || async {
+        actor.get("/api/auth/me").await.status == 401
+    })
+    .await;
+    assert!(gateway.log().contains("a session has ended"));
+}
+
+#[tokio::test]
+async fn the_same_name_at_two_providers_and_here_is_three_people() {
+    let setup = Setup::new();
+    let users = json!({"admin": {"password": "admin", "email": "a@example.test", "name": "A", "groups": ["mcp-registry-user"]}});
+    let users = users.to_string();
+    let one = Idp::imitate("generic", &setup, &[("USERS", &users)]);
+    let two = Idp::imitate("keycloak", &setup, &[("USERS", &users)]);
+    let yaml = format!(
+        "{}\nkeycloak: {{issuer: '{}', client_id: web, client_secret: {WEB_SECRET}}}",
+        generic(&one),
+        two.issuer()
+    );
+    let gateway = setup.with_providers(&yaml).start();
+    let local = gateway.signed_in().await;
+    let (mut first, mut second) = (Browser::default(), Browser::default());
+    first.sign_in(&gateway.base, "generic", "admin").await;
+    second.sign_in(&gateway.base, "keycloak", "admin").await;
+    let people = [local, first.actor(&gateway.base), second.actor(&gateway.base)];
+    for person in &people {
+        let vended = person.json("/api/tokens/generate", &json!({})).await;
+        assert_eq!(vended.status, 200, "{}", vended.text());
+    }
+    for (person, account) in people.iter().zip(["admin", "generic:admin", "keycloak:admin"]) {
+        let tokens = person.get("/api/tokens").await.value();
+        let rows = tokens.get("tokens").and_then(Value::as_array).unwrap();
+        assert_eq!(rows.len(), 1, "{tokens}");
+        assert_eq!(text(rows.first().unwrap(), "username"), account);
+        let sessions = person.get("/api/sessions").await.value();
+        assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "{sessions}");
+    }
+    // None of them can end another's.
+    let [_, first, second] = &people;
+    let id = text(&first.get("/api/tokens").await.value()["tokens"][0], "id");
+    let answer = second
+        .send("DELETE", &format!("/api/tokens/{id}"), "", Vec::new())
+        .await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn a_saved_file_of_providers_counts_and_a_broken_one_changes_nothing() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[("DEFAULT_RESOURCE", "web")]);
+    let gateway = setup.with_providers("").start();
+    let file = gateway.setup.folder.path().join("auth/oauth2_providers.yml");
+    let token = idp.token(json!({"user": "bob"})).await;
+    let caller = gateway.anonymous().bearer(&token);
+    assert_eq!(caller.get("/api/auth/me").await.status, 401);
+    std::fs::write(&file, generic(&idp)).unwrap();
+    until("the provider counts", || async {
+        caller.get("/api/auth/me").await.status == 200
+    })
+    .await;
+    std::fs::write(&file, "generic: {issuer: 7}").unwrap();
+    until("the log says so", || async {
+        gateway.log().contains("the old identity providers stay")
+    })
+    .await;
+    assert_eq!(caller.get("/api/auth/me").await.status, 200);
+    std::fs::write(&file, "{}").unwrap();
+    until("the provider is gone", || async {
+        caller.get("/api/auth/me").await.status == 401
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_by_a_cookie_from_another_site_are_refused_on_every_route() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let mut alice = Browser::default();
+    alice.sign_in(&gateway.base, "generic", "alice").await;
+    for (method, path) in [
+        ("POST", "/register"),
+        ("POST", "/toggle/x"),
+        ("POST", "/edit/x"),
+        ("POST", "/logout"),
+        ("POST", "/api/auth/logout"),
+        ("POST", "/api/management/servers"),
+        ("POST", "/api/management/servers/x/enable"),
+        ("DELETE", "/api/management/servers/x"),
+        ("POST", "/api/management/iam/users/m2m"),
+        ("DELETE", "/api/management/iam/users/x"),
+        ("POST", "/api/tokens/generate"),
+        ("DELETE", "/api/tokens/x"),
+        ("DELETE", "/api/sessions/x"),
+        ("POST", "/oauth2/authorize"),
+        ("POST", "/login"),
+    ] {
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.example"),
+        ] {
+            let actor = alice.actor(&gateway.base).with(name, value);
+            let answer = actor.send(method, path, "application/json", b"{}".to_vec()).await;
+            assert_eq!(answer.status, 403, "{method} {path} {name}: {}", answer.text());
+        }
+    }
+    assert_eq!(alice.actor(&gateway.base).get("/api/auth/me").await.status, 200);
+}
