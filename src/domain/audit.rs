@@ -28,10 +28,16 @@ pub enum Deed {
     SessionEnded,
     /// A token was revoked, with its refreshes.
     TokenRevoked,
+    /// A scope was made or changed in the store.
+    ScopeChanged,
+    /// A scope was removed, or hidden where the file has it.
+    ScopeRemoved,
+    /// What the store said of a scope was forgotten; the file counts again.
+    ScopeReset,
 }
 
 impl Deed {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::ServerRegistered,
         Self::ServerChanged,
         Self::ServerEnabled,
@@ -42,6 +48,9 @@ impl Deed {
         Self::PasswordReset,
         Self::SessionEnded,
         Self::TokenRevoked,
+        Self::ScopeChanged,
+        Self::ScopeRemoved,
+        Self::ScopeReset,
     ];
 
     /// The deed of a word in the store.
@@ -71,6 +80,9 @@ impl Deed {
             Self::PasswordReset => "password_reset",
             Self::SessionEnded => "session_ended",
             Self::TokenRevoked => "token_revoked",
+            Self::ScopeChanged => "scope_changed",
+            Self::ScopeRemoved => "scope_removed",
+            Self::ScopeReset => "scope_reset",
         }
     }
 }
@@ -84,6 +96,6 @@ pub struct Event {
     pub actor: String,
     /// What.
     pub deed: Deed,
-    /// To what: a mount path or an account's name.
+    /// To what: a mount path, an account's name or a scope's.
     pub target: String,
 }

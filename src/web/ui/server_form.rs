@@ -161,7 +161,12 @@ fn past(event: &Event) -> Past {
         Deed::ServerRemoved => "removed",
         Deed::ServerTrusted => "marked as trusted",
         Deed::ServerDistrusted => "no longer trusted",
-        Deed::PasswordReset | Deed::SessionEnded | Deed::TokenRevoked => "",
+        Deed::PasswordReset
+        | Deed::SessionEnded
+        | Deed::TokenRevoked
+        | Deed::ScopeChanged
+        | Deed::ScopeRemoved
+        | Deed::ScopeReset => "",
     };
     Past {
         at: event.at.to_string(),
