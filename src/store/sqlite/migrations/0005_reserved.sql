@@ -1,0 +1,2 @@
+-- 0005: nothing.
+SELECT 1;
