@@ -15,13 +15,14 @@ use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
-use crate::domain::access::{Permit, Rights};
+use crate::domain::access::Permit;
 use crate::domain::policy::Policy;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
 use crate::nginx::{self, Nginx};
 use crate::service::callers::Callers;
 use crate::service::endpoints::Endpoints;
+use crate::service::explain::Explain;
 use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
 use crate::service::mcp_sessions::McpSessions;
@@ -29,6 +30,7 @@ use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::scopes::{self, Scopes};
 use crate::service::tokens::Tokens;
 use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
@@ -50,7 +52,6 @@ pub(super) struct Parts {
     pub(super) state: AppState,
     pub(super) store: Arc<dyn store::Store>,
     pub(super) nginx: Option<Nginx>,
-    pub(super) rights: watch::Sender<Arc<Rights>>,
     pub(super) policy: PolicySource,
     texts: watch::Sender<Arc<Texts>>,
     status: watch::Sender<publisher::Status>,
@@ -73,6 +74,20 @@ impl PolicySource {
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         Policy::parse(&text).with_context(|| format!("reading {}", file.display()))
     }
+}
+
+/// The groups and scopes of a store and a file, whether or not somebody can administer under them.
+pub(super) async fn load_scopes(
+    config: &Config,
+    store: Arc<dyn store::Store>,
+    file: Policy,
+) -> anyhow::Result<Scopes> {
+    let settings = scopes::Settings {
+        admin_scope: config.admin_scope.clone(),
+        first_admin: (config.admin_user.clone(), vec![ADMIN_GROUP.to_owned()]),
+        others_sign_in: false,
+    };
+    Ok(Scopes::load(store, file, settings, Arc::new(SystemClock)).await?)
 }
 
 /// Take the data folder for ourselves; it is made when it is not there.
@@ -134,15 +149,16 @@ impl Parts {
         };
         check_listeners(config)?;
         let policy = PolicySource::of(config);
-        let rights = Rights {
-            policy: policy.read()?,
-            admin_scope: config.admin_scope.clone(),
-        };
+        let file = policy.read()?;
         let view = View::load(config.templates_dir.as_deref())?;
         let store = store::open(&store::Settings {
             file: folders.store(),
         })
         .with_context(|| format!("opening the store {}", folders.store().display()))?;
+        let scopes = load_scopes(config, Arc::clone(&store), file).await?;
+        let locked = "`gatehouse access reset NAME` gives a scope that was changed back to the file";
+        scopes.check().await.context(locked)?;
+        let rights_now = scopes.rights();
         let issuer = Issuer::open(
             &token::Settings {
                 folder: folders.keys(),
@@ -154,7 +170,6 @@ impl Parts {
         let sealer = Sealer::open(&folders.keys())?;
         let client = mcp::Client::new(&upstream_settings(config), Arc::clone(&clock));
         let client = client.context("reading the certificate authorities for upstreams")?;
-        let (rights, rights_now) = watch::channel(Arc::new(rights));
         let (texts, texts_now) = watch::channel(Arc::new(Texts::new()));
         let (status, status_now) = watch::channel(publisher::Status::default());
         let callers = Callers::new(
@@ -205,6 +220,8 @@ impl Parts {
                 clock,
                 config.max_tokens_per_hour,
             ),
+            explain: Explain::new(Arc::clone(&store), rights_now.clone()),
+            scopes,
             rights: rights_now,
             nginx: status_now,
             site: Site {
@@ -222,7 +239,6 @@ impl Parts {
             state,
             store,
             nginx,
-            rights,
             policy,
             texts,
             status,
@@ -332,7 +348,7 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
             faults.push(format!("{key} ({}): {error:#}", config.origin(key)));
         }
     };
-    note("auth_dir", PolicySource::of(config).read().map(drop));
+    let file = PolicySource::of(config).read();
     note(
         "templates_dir",
         View::load(config.templates_dir.as_deref())
@@ -342,19 +358,26 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
     let client = mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock));
     note("upstream_ca_file", client.map(drop).map_err(Into::into));
     match (Folders::of(&config.data_dir), temporary_folder()) {
-        (Err(error), _) => note("data_dir", Err(error.into())),
-        (_, Err(error)) => note("data_dir", Err(error)),
+        (Err(error), _) => {
+            note("auth_dir", file.map(drop));
+            note("data_dir", Err(error.into()));
+        }
+        (_, Err(error)) => {
+            note("auth_dir", file.map(drop));
+            note("data_dir", Err(error));
+        }
         (Ok(folders), Ok(made)) => {
             // A store that a daemon uses can be opened beside it; one that is not there is made where it goes away.
-            let file = Some(folders.store())
+            let at = Some(folders.store())
                 .filter(|file| file.is_file())
                 .unwrap_or_else(|| made.join("gatehouse.db"));
-            note(
-                "data_dir",
-                store::open(&store::Settings { file })
-                    .map(drop)
-                    .map_err(Into::into),
-            );
+            match (file, store::open(&store::Settings { file: at })) {
+                (Ok(file), Ok(store)) => note("auth_dir", check_scopes(config, store, file).await),
+                (file, store) => {
+                    note("auth_dir", file.map(drop));
+                    note("data_dir", store.map(drop).map_err(Into::into));
+                }
+            }
             if config.nginx == NginxMode::Managed && config.nginx_program.is_some() {
                 note("nginx_dir", check_nginx(config, &folders, &made).await);
             }
@@ -362,6 +385,11 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Whether somebody can administer under what the file and the store say.
+async fn check_scopes(config: &Config, store: Arc<dyn store::Store>, file: Policy) -> anyhow::Result<()> {
+    Ok(load_scopes(config, store, file).await?.check().await?)
 }
 
 /// Render an empty register and ask `nginx -t` about it, in a folder of its own.

@@ -10,19 +10,17 @@ mod settings;
 mod signals;
 mod tasks;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::build::Parts;
+use self::build::{Parts, PolicySource};
 use self::signals::{Signals, Wish};
 use self::tasks::Tasks;
 use crate::config::Config;
 use crate::config::folders::Folders;
-use crate::domain::access::Rights;
+use crate::service::scopes::Scopes;
 use crate::web;
 use crate::web::view::View;
 
@@ -102,13 +100,17 @@ async fn start(
         &stop,
         listen::serve_unix(admin, web::admin(state.clone()), tasks.clone(), stop.clone()),
     );
-    watch_folder(
-        tasks,
-        config.templates_dir.as_deref(),
-        "templates",
-        reload_view(state.view.clone()),
-    )?;
-    watch_folder(tasks, config.auth_dir.as_deref(), "auth", reload_rights(parts))?;
+    watch_folder(tasks, config.templates_dir.as_deref(), "templates", {
+        let view = state.view.clone();
+        move || {
+            reload_view(&view);
+            std::future::ready(())
+        }
+    })?;
+    watch_folder(tasks, config.auth_dir.as_deref(), "auth", {
+        let (source, scopes) = (parts.policy.clone(), state.scopes.clone());
+        move || reload_rights(source.clone(), scopes.clone())
+    })?;
     let Some(nginx) = &parts.nginx else {
         for address in &config.listen {
             let listener = tokio::net::TcpListener::bind(address).await;
@@ -178,8 +180,8 @@ async fn serve(parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::R
             wish = signals.next() => match wish {
                 Wish::Stop => return Ok(()),
                 Wish::Reload => {
-                    reload_view(parts.state.view.clone())();
-                    reload_rights(parts)();
+                    reload_view(&parts.state.view);
+                    reload_rights(parts.policy.clone(), parts.state.scopes.clone()).await;
                 }
             },
             () = died.cancelled() => bail!("a part of the daemon ended by itself"),
@@ -188,12 +190,15 @@ async fn serve(parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::R
 }
 
 /// Do something each time a folder has changed and is quiet again.
-fn watch_folder(
+fn watch_folder<F>(
     tasks: &Tasks,
     folder: Option<&std::path::Path>,
     name: &'static str,
-    again: impl Fn() + Send + Sync + 'static,
-) -> anyhow::Result<()> {
+    again: impl Fn() -> F + Send + Sync + 'static,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = ()> + Send,
+{
     let Some(mut changes) = build::watched(tasks, folder, name)? else {
         return Ok(());
     };
@@ -201,7 +206,7 @@ fn watch_folder(
     tasks.spawn(name, &stop.clone(), async move {
         let following = async {
             while changes.changed().await.is_ok() {
-                again();
+                again().await;
             }
         };
         tokio::select! {
@@ -212,8 +217,8 @@ fn watch_folder(
     Ok(())
 }
 
-fn reload_view(view: View) -> impl Fn() + Send + Sync + 'static {
-    move || match view.reload() {
+fn reload_view(view: &View) {
+    match view.reload() {
         Ok(()) => tracing::info!("page templates read"),
         Err(error) => tracing::error!(
             error = &error as &dyn std::error::Error,
@@ -222,18 +227,13 @@ fn reload_view(view: View) -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-fn reload_rights(parts: &Parts) -> impl Fn() + Send + Sync + 'static {
-    let (rights, source): (watch::Sender<Arc<Rights>>, _) = (parts.rights.clone(), parts.policy.clone());
-    move || match source.read() {
-        Ok(policy) => {
-            rights.send_modify(|rights| {
-                *rights = Arc::new(Rights {
-                    policy,
-                    ..Rights::clone(rights)
-                });
-            });
-            tracing::info!("scopes read");
-        }
+async fn reload_rights(source: PolicySource, scopes: Scopes) {
+    let read = match source.read() {
+        Ok(policy) => scopes.file_changed(policy).await.map_err(Into::into),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(()) => tracing::info!("scopes read"),
         Err(error) => tracing::error!(reason = format!("{error:#}"), "the old scopes stay"),
     }
 }

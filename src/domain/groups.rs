@@ -9,6 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::identity::check_name;
 use super::policy::Policy;
 use super::scope::{Names, Rule, Scope};
@@ -105,6 +107,7 @@ impl Groups {
     }
 
     /// The same after some changes.
+    #[must_use]
     pub fn after(&self, changes: &[ScopeChange]) -> Self {
         let mut stored = self.stored.clone();
         for change in changes {
@@ -283,6 +286,25 @@ impl Groups {
     }
 }
 
+/// The documents of a text: one, or all that a scopes file says. JSON is YAML too.
+pub fn documents_of(yaml: &str) -> Result<Vec<ScopeDocument>, Vec<FieldFault>> {
+    let value: Value =
+        serde_saphyr::from_str(yaml).map_err(|error| vec![FieldFault::new("the file", error)])?;
+    if let Some(fields) = value
+        .as_object()
+        .filter(|fields| fields.contains_key("scope_name"))
+    {
+        return ScopeDocument::read(fields).map(|document| vec![document]);
+    }
+    let policy = Policy::parse(yaml).map_err(|fault| vec![FieldFault::new(&fault.place, fault.reason)])?;
+    let mapped = policy.groups().values().flatten();
+    let names: BTreeSet<&String> = policy.scopes().keys().chain(mapped).collect();
+    Ok(names
+        .into_iter()
+        .filter_map(|name| policy.document(name))
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,6 +395,25 @@ tools: [{server: '*', methods: [tools/list]}]
             changed.import(vec![same]),
             [ScopeChange::Reset("staff".to_owned())]
         );
+    }
+
+    #[test]
+    fn an_exported_file_that_is_imported_elsewhere_holds_there_too() {
+        let start = groups();
+        let exported = start.policy().to_yaml().unwrap();
+        let elsewhere = Groups::new(Arc::default(), Vec::new());
+        let imported = elsewhere.after(&elsewhere.import(documents_of(&exported).unwrap()));
+        // But for the group that has nothing at all.
+        let meant = Policy::parse(&FILE.replace(", bare: []", "")).unwrap();
+        assert_eq!(*imported.policy(), meant);
+        assert_eq!(
+            start.import(documents_of(&exported).unwrap()),
+            [],
+            "nothing is kept that the file says"
+        );
+        let one = r#"{"scope_name": "new", "group_mappings": ["staff"]}"#;
+        assert_eq!(documents_of(one).unwrap().len(), 1);
+        assert_eq!(documents_of("s: {}").unwrap_err().first().unwrap().field, "s");
     }
 
     #[test]

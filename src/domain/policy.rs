@@ -102,6 +102,7 @@ impl Policy {
 
     /// With what the store says of some names: each wins over the file wholly (its rules, permissions and description,
     /// and which groups have it), and a name that the store hides is gone.
+    #[must_use]
     pub fn with_stored<'a>(&self, stored: impl IntoIterator<Item = &'a StoredScope>) -> Self {
         let mut policy = self.clone();
         for StoredScope { name, document } in stored {

@@ -3,6 +3,7 @@
 
 pub mod callers;
 pub mod endpoints;
+pub mod explain;
 pub mod gate;
 pub mod login;
 pub mod mcp_sessions;
@@ -14,6 +15,7 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod routes;
+pub mod scopes;
 mod sieve;
 pub mod stream;
 pub mod tokens;

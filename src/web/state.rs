@@ -8,12 +8,14 @@ use tokio::sync::watch;
 use super::view::View;
 use crate::domain::access::Rights;
 use crate::service::callers::Callers;
+use crate::service::explain::Explain;
 use crate::service::gate::Gate;
 use crate::service::login::Login;
 use crate::service::publisher;
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::scopes::Scopes;
 use crate::service::tokens::Tokens;
 
 /// How the public sees this site.
@@ -46,7 +48,11 @@ pub struct AppState {
     pub login: Login,
     /// Tokens.
     pub tokens: Tokens,
-    /// The policy.
+    /// Groups and scopes.
+    pub scopes: Scopes,
+    /// Why somebody may or may not.
+    pub explain: Explain,
+    /// The rights that hold.
     pub rights: watch::Receiver<Arc<Rights>>,
     /// What nginx runs.
     pub nginx: watch::Receiver<publisher::Status>,
