@@ -10,13 +10,13 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
+use super::rights::{self, PolicySource};
 use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
 use crate::domain::access::Permit;
-use crate::domain::policy::Policy;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
 use crate::nginx::{self, Nginx};
@@ -30,7 +30,6 @@ use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
-use crate::service::scopes::{self, Scopes};
 use crate::service::tokens::Tokens;
 use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
@@ -43,8 +42,6 @@ use crate::{mcp, store, token};
 pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
 /// Password hashes at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;
-/// The scopes of whoever has no folder of their own.
-const DEFAULT_SCOPES: &str = include_str!("../../auth/scopes.yml");
 
 /// Everything that runs, ready to be started.
 #[derive(Debug)]
@@ -55,39 +52,6 @@ pub(super) struct Parts {
     pub(super) policy: PolicySource,
     texts: watch::Sender<Arc<Texts>>,
     status: watch::Sender<publisher::Status>,
-}
-
-/// Where the scopes come from.
-#[derive(Debug, Clone)]
-pub(super) struct PolicySource(Option<PathBuf>);
-
-impl PolicySource {
-    pub(super) fn of(config: &Config) -> Self {
-        Self(config.auth_dir.as_ref().map(|folder| folder.join("scopes.yml")))
-    }
-
-    /// The file as it is now; the compiled-in scopes while there is none.
-    pub(super) fn read(&self) -> anyhow::Result<Policy> {
-        let Some(file) = self.0.as_ref().filter(|file| file.exists()) else {
-            return Ok(Policy::parse(DEFAULT_SCOPES)?);
-        };
-        let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        Policy::parse(&text).with_context(|| format!("reading {}", file.display()))
-    }
-}
-
-/// The groups and scopes of a store and a file, whether or not somebody can administer under them.
-pub(super) async fn load_scopes(
-    config: &Config,
-    store: Arc<dyn store::Store>,
-    file: Policy,
-) -> anyhow::Result<Scopes> {
-    let settings = scopes::Settings {
-        admin_scope: config.admin_scope.clone(),
-        first_admin: (config.admin_user.clone(), vec![ADMIN_GROUP.to_owned()]),
-        others_sign_in: false,
-    };
-    Ok(Scopes::load(store, file, settings, Arc::new(SystemClock)).await?)
 }
 
 /// Take the data folder for ourselves; it is made when it is not there.
@@ -155,7 +119,7 @@ impl Parts {
             file: folders.store(),
         })
         .with_context(|| format!("opening the store {}", folders.store().display()))?;
-        let scopes = load_scopes(config, Arc::clone(&store), file).await?;
+        let scopes = rights::load(config, Arc::clone(&store), file).await?;
         let locked = "`gatehouse access reset NAME` gives a scope that was changed back to the file";
         scopes.check().await.context(locked)?;
         let rights_now = scopes.rights();
@@ -372,7 +336,7 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
                 .filter(|file| file.is_file())
                 .unwrap_or_else(|| made.join("gatehouse.db"));
             match (file, store::open(&store::Settings { file: at })) {
-                (Ok(file), Ok(store)) => note("auth_dir", check_scopes(config, store, file).await),
+                (Ok(file), Ok(store)) => note("auth_dir", rights::check(config, store, file).await),
                 (file, store) => {
                     note("auth_dir", file.map(drop));
                     note("data_dir", store.map(drop).map_err(Into::into));
@@ -385,11 +349,6 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
         }
     }
     faults
-}
-
-/// Whether somebody can administer under what the file and the store say.
-async fn check_scopes(config: &Config, store: Arc<dyn store::Store>, file: Policy) -> anyhow::Result<()> {
-    Ok(load_scopes(config, store, file).await?.check().await?)
 }
 
 /// Render an empty register and ask `nginx -t` about it, in a folder of its own.

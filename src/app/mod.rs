@@ -6,6 +6,7 @@ mod greeting;
 mod listen;
 pub mod offline;
 pub mod remote;
+mod rights;
 mod settings;
 mod signals;
 mod tasks;
@@ -15,12 +16,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
-use self::build::{Parts, PolicySource};
+use self::build::Parts;
 use self::signals::{Signals, Wish};
 use self::tasks::Tasks;
 use crate::config::Config;
 use crate::config::folders::Folders;
-use crate::service::scopes::Scopes;
 use crate::web;
 use crate::web::view::View;
 
@@ -109,7 +109,7 @@ async fn start(
     })?;
     watch_folder(tasks, config.auth_dir.as_deref(), "auth", {
         let (source, scopes) = (parts.policy.clone(), state.scopes.clone());
-        move || reload_rights(source.clone(), scopes.clone())
+        move || rights::reload(source.clone(), scopes.clone())
     })?;
     let Some(nginx) = &parts.nginx else {
         for address in &config.listen {
@@ -181,7 +181,7 @@ async fn serve(parts: &Parts, tasks: &Tasks, signals: &mut Signals) -> anyhow::R
                 Wish::Stop => return Ok(()),
                 Wish::Reload => {
                     reload_view(&parts.state.view);
-                    reload_rights(parts.policy.clone(), parts.state.scopes.clone()).await;
+                    rights::reload(parts.policy.clone(), parts.state.scopes.clone()).await;
                 }
             },
             () = died.cancelled() => bail!("a part of the daemon ended by itself"),
@@ -224,17 +224,6 @@ fn reload_view(view: &View) {
             error = &error as &dyn std::error::Error,
             "the old page templates stay"
         ),
-    }
-}
-
-async fn reload_rights(source: PolicySource, scopes: Scopes) {
-    let read = match source.read() {
-        Ok(policy) => scopes.file_changed(policy).await.map_err(Into::into),
-        Err(error) => Err(error),
-    };
-    match read {
-        Ok(()) => tracing::info!("scopes read"),
-        Err(error) => tracing::error!(reason = format!("{error:#}"), "the old scopes stay"),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::build::{self, ADMIN_GROUP, PolicySource};
+use super::build::{self, ADMIN_GROUP};
+use super::rights::{self, PolicySource};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::config::folders::Folders;
@@ -38,7 +39,7 @@ impl Offline {
         })
         .context("opening the store")?;
         let file = PolicySource::of(config).read()?;
-        let scopes = build::load_scopes(config, Arc::clone(&store), file).await?;
+        let scopes = rights::load(config, Arc::clone(&store), file).await?;
         let rights = scopes.rights();
         let issuer = Issuer::open(
             &token::Settings {
