@@ -566,6 +566,11 @@ wide: [{server: '*', methods: ['*'], tools: ['*']}]
         (&local["allowed"], &local["groups"]),
         (&json!(true), &json!(["mcp-registry-admin"]))
     );
+    let unknown = ask(&admin, "user=bob&server=w").await.value();
+    assert_eq!(
+        (&unknown["allowed"], &unknown["local_account"]),
+        (&json!(false), &json!(false))
+    );
     for (query, status) in [("", 422), ("server=a%20b", 422), ("permission=fly", 422)] {
         assert_eq!(ask(&admin, query).await.status, status, "{query}");
     }

@@ -7,7 +7,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::groups::{administration, required};
+use super::group_changes::required;
+use super::groups::administration;
 use crate::domain::Kind;
 use crate::service::explain::{Explained, Question};
 use crate::web::extract::change::Change;
