@@ -85,6 +85,12 @@ fn words(answer: &Value) -> String {
         note(&format!("lacks the {}", text(missing, "half")), words);
     }
     note("scopes that would allow it", list(answer, "would_open"));
+    if answer.get("local_account") == Some(&Value::Bool(false)) {
+        note(
+            "note",
+            "nobody of this name has a local account; name the groups".to_owned(),
+        );
+    }
     if answer.get("registered") == Some(&Value::Bool(false)) {
         note("note", "no such server is registered".to_owned());
     }

@@ -96,6 +96,6 @@ pub struct Event {
     pub actor: String,
     /// What.
     pub deed: Deed,
-    /// To what: a mount path, an account's name or a scope's.
+    /// To what: a mount path, an account's name, a token's id, or `scope` and a scope's name.
     pub target: String,
 }

@@ -109,6 +109,11 @@ impl Held<'_> {
                 list.push((half, missing_half(decider, half, server, act)));
             }
         }
+        let nothing = match (near.is_empty(), far.is_empty()) {
+            (true, false) => Some(format!("no rule that is held is for the server `{server}`")),
+            (true, true) => Some("no scope that is held has a rule for servers".to_owned()),
+            (false, _) => None,
+        };
         if near.is_empty() {
             near = far;
             near.truncate(MOST_FAR);
@@ -117,7 +122,6 @@ impl Held<'_> {
         near.sort_by_key(|(half, _)| std::cmp::Reverse(*half));
         let opens = |scope: &Scope| scope.rules.iter().any(|rule| lacks(rule, server, act).is_none());
         let missing: Vec<Missing> = near.into_iter().map(|(_, missing)| missing).collect();
-        let nothing = || "no scope that is held has a rule for servers".to_owned();
         self.denied(missing, nothing, opens, None)
     }
 
@@ -155,7 +159,9 @@ impl Held<'_> {
                 });
             }
         }
-        let nothing = || format!("no scope that is held gives the permission `{permission}`");
+        let nothing = missing
+            .is_empty()
+            .then(|| format!("no scope that is held gives the permission `{permission}`"));
         let opens = |scope: &Scope| permitted(scope, permission).any(fits);
         self.denied(missing, nothing, opens, Some(admin))
     }
@@ -163,18 +169,18 @@ impl Held<'_> {
     fn denied(
         &self,
         missing: Vec<Missing>,
-        nothing: impl Fn() -> String,
+        nothing: Option<String>,
         opens: impl Fn(&Scope) -> bool,
         admin: Option<&String>,
     ) -> Explanation {
         let opening = self.rights.policy.scopes().iter();
         let opening = opening.filter(|(_, scope)| opens(scope)).map(|(name, _)| name);
         let would_open: BTreeSet<String> = opening.chain(admin).cloned().collect();
-        let sentence = match missing.first() {
-            Some(nearest) => nearest.sentence.clone(),
-            None if !self.scopes.is_empty() => nothing(),
-            None if self.groups.is_empty() => "no group and no scope is held".to_owned(),
-            None => format!("the groups {} have no scope", self.groups.join(", ")),
+        let sentence = match (nothing, missing.first()) {
+            (Some(nothing), _) if !self.scopes.is_empty() => nothing,
+            (None, Some(nearest)) => nearest.sentence.clone(),
+            _ if self.groups.is_empty() => "no group and no scope is held".to_owned(),
+            _ => format!("the groups {} have no scope", self.groups.join(", ")),
         };
         Explanation {
             allowed: false,
@@ -297,9 +303,13 @@ wide: [{server: '*', methods: ['*'], tools: ['*']}]
                 (half, scope),
                 "{call:?}"
             );
+            let sentence = match half {
+                "server" => "no rule that is held is for the server `b`",
+                _ => &nearest.sentence,
+            };
             assert_eq!(
-                (no.sentence, no.would_open),
-                (nearest.sentence.clone(), vec!["wide".to_owned()])
+                (no.sentence.as_str(), no.would_open),
+                (sentence, vec!["wide".to_owned()])
             );
         }
         let list = |service| Call::Registry {

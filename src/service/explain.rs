@@ -68,6 +68,8 @@ pub struct Question {
 pub struct Explained {
     /// Who was meant.
     pub user: Option<String>,
+    /// Whether the user has a local account; the groups of others are not known here and must be named.
+    pub local_account: Option<bool>,
     /// Their groups.
     pub groups: Vec<String>,
     /// Those of them that no scopes belong to.
@@ -93,6 +95,7 @@ pub struct Explain {
 struct Person {
     groups: Vec<String>,
     scopes: BTreeSet<String>,
+    local_account: Option<bool>,
 }
 
 struct Found {
@@ -111,10 +114,15 @@ impl Explain {
     pub async fn tell(&self, asker: Option<&Identity>, question: &Question) -> Result<Explained, Error> {
         let rights = Arc::clone(&self.rights.borrow());
         let ordinary = asker.filter(|asker| !rights.is_administrator(asker));
-        let Person { groups, scopes } = match ordinary {
+        let person = match ordinary {
             Some(asker) => oneself(asker, question)?,
             None => self.person(asker, question, &rights).await?,
         };
+        let Person {
+            groups,
+            scopes,
+            local_account,
+        } = person;
         let permission = question.permission.as_deref().filter(|name| !name.is_empty());
         let agent = permission.and_then(|name| AgentAction::ALL.into_iter().find(|a| a.permission() == name));
         let server = question.server.as_deref().filter(|name| !name.is_empty());
@@ -145,6 +153,7 @@ impl Explain {
         let groups_without_scopes = groups.iter().filter(|group| !named.contains_key(*group));
         Ok(Explained {
             user: question.user.clone(),
+            local_account,
             groups_without_scopes: groups_without_scopes.cloned().collect(),
             groups,
             scopes,
@@ -176,15 +185,20 @@ impl Explain {
             }
         }
         let account = match user.filter(|_| groups.is_none() && scopes.is_none()) {
-            Some(user) => self.store.account(user).await?,
+            Some(user) => Some(self.store.account(user).await?),
             None => None,
         };
+        let local_account = account.as_ref().map(Option::is_some);
         let groups = groups
-            .or(account.map(|account| account.groups))
+            .or(account.flatten().map(|account| account.groups))
             .unwrap_or_default();
         let mut held = rights.policy.scopes_for(&groups);
         held.extend(scopes.into_iter().flatten());
-        Ok(Person { groups, scopes: held })
+        Ok(Person {
+            groups,
+            scopes: held,
+            local_account,
+        })
     }
 
     /// The server that is meant. What an ordinary person may not see is taken as they wrote it.
@@ -240,6 +254,7 @@ fn of(who: &Identity) -> Person {
     Person {
         groups: who.groups.clone(),
         scopes: who.scopes.clone(),
+        local_account: None,
     }
 }
 

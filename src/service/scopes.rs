@@ -270,7 +270,8 @@ impl Scopes {
             at: self.clock.now(),
             actor: permit.actor().to_owned(),
             deed,
-            target: change.name().to_owned(),
+            // No mount path has a space, so the history of a server never shows that of a scope.
+            target: format!("scope {}", change.name()),
         }
     }
 }
