@@ -555,7 +555,7 @@ UI-Scopes:
 
     #[test]
     fn rules_for_agents_count_like_permissions() {
-        let policy = "s: [{agents: {actions: [{action: get_agent, resources: [a]}, {action: list_agents, resources: [all]}]}}]";
+        let policy = "s: [{agents: {actions: [{action: get_agent, resources: [a]}, {action: list_agents, resources: [all]}, {action: register_service, resources: [all]}]}}]";
         let rights = Rights {
             policy: Policy::parse(policy).unwrap(),
             admin_scope: "boss".to_owned(),
@@ -577,6 +577,16 @@ UI-Scopes:
                 expected,
                 "{action:?} {agent}"
             );
+        }
+        for action in Action::ALL {
+            let call = Call::Registry {
+                action,
+                service: None,
+            };
+            assert!(decide(&who(&["s"]), &call, &rights).is_err(), "{action:?}");
+        }
+        for action in AgentAction::ALL {
+            assert!(crate::domain::scope::AGENT_PERMISSIONS.contains(&action.permission()));
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::identity::check_name;
 use super::policy::Policy;
-use super::scope::{Names, Rule, Scope};
+use super::scope::{AGENT_PERMISSIONS, Names, Rule, Scope};
 use super::scope_document::{ScopeChange, ScopeDocument, StoredScope, check_scope_name};
 use super::{FieldFault, Kind};
 
@@ -229,7 +229,9 @@ impl Groups {
     ) -> Result<Vec<ScopeChange>, Refused> {
         self.each(groups, |scope| {
             scope.rules.retain(|rule| rule.server() != Some(server));
-            for permitted in scope.ui.values_mut() {
+            let about_servers = |permission: &&str| !AGENT_PERMISSIONS.contains(permission);
+            let rows = scope.ui.iter_mut();
+            for (_, permitted) in rows.filter(|(permission, _)| about_servers(&permission.as_str())) {
                 permitted.remove(|name| names.contains(&name));
             }
         })

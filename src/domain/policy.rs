@@ -245,7 +245,8 @@ impl Policy {
     pub fn ui_permissions(&self, scopes: &BTreeSet<String>) -> BTreeMap<String, BTreeSet<String>> {
         let mut sum: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (_, scope) in self.held(scopes) {
-            let rules = scope.agents.iter().map(|rule| (&rule.action, &rule.resources));
+            let rules = scope.agents.iter().filter(|rule| rule.is_about_agents());
+            let rules = rules.map(|rule| (&rule.action, &rule.resources));
             for (permission, names) in scope.ui.iter().chain(rules) {
                 sum.entry(permission.clone())
                     .or_default()
@@ -266,13 +267,16 @@ impl Policy {
 
 /// The names for which a scope gives `permission`.
 pub fn permitted<'a>(scope: &'a Scope, permission: &'a str) -> impl Iterator<Item = &'a Names> {
-    let rules = scope.agents.iter().filter(move |rule| rule.action == permission);
+    let rules = scope.agents.iter().filter(|rule| rule.is_about_agents());
+    let rules = rules.filter(move |rule| rule.action == permission);
     let rules = rules.map(|rule| &rule.resources);
     scope.ui.get(permission).into_iter().chain(rules)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SHIPPED: &str = include_str!("../../auth/scopes.yml");
@@ -398,6 +402,94 @@ t: [{server: w}]
                 words.contains("`boss`") && words.contains("group_mappings"),
                 "{words}"
             );
+        }
+    }
+
+    /// Texts that YAML gives a meaning of their own, among any others.
+    fn text() -> impl Strategy<Value = String> {
+        let odd = [
+            "null",
+            "~",
+            "y",
+            "Off",
+            "1e3",
+            "0o7",
+            ".inf",
+            "2026-01-01",
+            "<<",
+            "-",
+            "- a",
+            "? a",
+            "a: b",
+            "a #b",
+            "# c",
+            "'",
+            "\"",
+            "\n",
+            "a\n  b\n\n",
+            " a",
+            "a ",
+            "\ta",
+            "[",
+            "{}",
+            "&a",
+            "*a",
+            "!t",
+            "%a",
+            "@a",
+            "`",
+            "---",
+            "...",
+            "\u{feff}a",
+            "\u{85}",
+            "\u{2028}",
+            "",
+        ];
+        prop_oneof![
+            prop::sample::select(odd.to_vec()).prop_map(str::to_owned),
+            "(?s).{0,8}"
+        ]
+    }
+
+    fn names() -> impl Strategy<Value = Names> {
+        prop::collection::vec(text(), 0..3).prop_map(Names::of)
+    }
+
+    fn scopes() -> impl Strategy<Value = Scope> {
+        let rule = (text(), names(), names()).prop_map(|(server, methods, tools)| {
+            let rule = json!({"server": format!("x{server}x"), "methods": methods.listed("*"), "tools": tools.listed("*")});
+            let mut scope = Scope::default();
+            scope.read_rules(&json!([rule]), "s").unwrap();
+            scope.rules
+        });
+        let agent = (text(), names()).prop_map(|(action, resources)| AgentRule { action, resources });
+        (
+            text(),
+            prop::collection::btree_map(text(), names(), 0..3),
+            prop::collection::vec(rule, 0..3),
+            prop::collection::vec(agent, 0..3),
+        )
+            .prop_map(|(description, ui, rules, agents)| Scope {
+                description,
+                ui,
+                rules: rules.concat(),
+                agents,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn an_export_of_anything_reads_as_the_same_policy(
+            groups in prop::collection::btree_map(
+                text(),
+                prop::collection::btree_set(text(), 0..3),
+                0..4,
+            ),
+            scopes in prop::collection::btree_map(text(), scopes(), 0..4),
+        ) {
+            let policy = Policy { groups, scopes };
+            let exported = policy.to_yaml().unwrap();
+            prop_assert_eq!(Policy::parse(&exported).unwrap(), policy, "{}", exported);
         }
     }
 }

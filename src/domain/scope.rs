@@ -24,6 +24,16 @@ pub const USUAL_METHODS: &[&str] = &[
     "resources/templates/list",
 ];
 
+/// The permissions that are about agents: only these may also stand in rules for agents, so that such a rule never opens
+/// anything of the registry of servers.
+pub const AGENT_PERMISSIONS: &[&str] = &[
+    "list_agents",
+    "get_agent",
+    "publish_agent",
+    "modify_agent",
+    "delete_agent",
+];
+
 /// Why something about scopes was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scopes: {place}: {reason}")]
@@ -173,6 +183,13 @@ pub struct AgentRule {
     pub action: String,
     /// The agents, by their paths.
     pub resources: Names,
+}
+
+impl AgentRule {
+    /// Whether the action is one that agents know; any other means nothing.
+    pub fn is_about_agents(&self) -> bool {
+        AGENT_PERMISSIONS.contains(&self.action.as_str())
+    }
 }
 
 /// What whoever holds a scope may do.

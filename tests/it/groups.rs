@@ -112,6 +112,17 @@ async fn a_group_is_made_filled_used_emptied_and_removed_as_the_guide_does_it() 
     let form = "server_name=%2Fcurrenttime&group_names=mcp-servers-time%2Fread";
     assert_eq!(admin.form("/api/servers/groups/remove", form).await.status, 200);
     assert_eq!(ada.mcp("/currenttime/mcp", &tool_call("x")).await.status, 403);
+    // What is said of a server that has gone can be taken back.
+    let form = "server_name=currenttime&group_names=mcp-servers-time%2Fread";
+    assert_eq!(admin.form("/api/servers/groups/add", form).await.status, 200);
+    let removed = admin
+        .send("DELETE", "/api/management/servers/currenttime", "", Vec::new())
+        .await;
+    assert_eq!(removed.status, 200);
+    for status in [200, 404] {
+        let answer = admin.form("/api/servers/groups/remove", form).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
     change(&admin, "delete", json!({"group_name": "mcp-servers-time/read"})).await;
     let gone = admin.get("/api/servers/groups/mcp-servers-time/read").await;
     assert_eq!(

@@ -61,6 +61,15 @@ struct Membership {
     /// All names that permissions may call it by.
     names: Vec<String>,
     groups: Vec<String>,
+    /// Whether there is such a server; what is said of one that has gone can still be taken back.
+    registered: bool,
+}
+
+impl Membership {
+    fn unknown(&self) -> Problem {
+        let name = self.names.first().map(String::as_str).unwrap_or_default();
+        Problem::new(Kind::NotFound, format!("Server not found: {name}"))
+    }
 }
 
 /// `POST /api/servers/groups/add`.
@@ -70,6 +79,9 @@ pub(in crate::web) async fn add(
 ) -> Result<Json<Value>, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
     let wish = membership(&state, &change).await?;
+    if !wish.registered {
+        return Err(wish.unknown());
+    }
     let server = wish.path.trim_matches('/');
     state.scopes.add_server(&permit, server, &wish.groups).await?;
     Ok(Json(json!({
@@ -89,10 +101,13 @@ pub(in crate::web) async fn remove(
     let wish = membership(&state, &change).await?;
     let server = wish.path.trim_matches('/');
     let names: Vec<&str> = wish.names.iter().map(String::as_str).collect();
-    state
+    let removed = state
         .scopes
         .remove_server(&permit, server, &names, &wish.groups)
         .await?;
+    if !removed && !wish.registered {
+        return Err(wish.unknown());
+    }
     Ok(Json(json!({
         "message": "Server removed from groups",
         "sources": sources(&state, &wish.groups).await?,
@@ -105,27 +120,25 @@ async fn membership(state: &AppState, change: &Change) -> Result<Membership, Pro
     let server = required(&change.draft, "server_name")?;
     let groups = list_of(&change.draft, &["group_names", "groups"])?;
     let bare = server.trim_matches('/').to_owned();
-    if bare == OWN_SERVER {
-        return Ok(Membership {
-            path: format!("/{OWN_SERVER}"),
-            names: vec![format!("/{OWN_SERVER}"), bare],
-            groups,
-        });
-    }
     let who = &change.caller.identity;
-    let path: ServerPath = state
-        .registry
-        .named(who, &server)
-        .await
-        .map_err(|error| match error {
-            registry::Error::Unknown => Problem::new(Kind::NotFound, format!("Server not found: {server}")),
-            other => other.into(),
-        })?;
+    let path: ServerPath = match state.registry.named(who, &server).await {
+        Ok(path) => path,
+        Err(registry::Error::Unknown) => {
+            return Ok(Membership {
+                path: format!("/{bare}"),
+                registered: bare == OWN_SERVER,
+                names: vec![server, format!("/{bare}"), bare],
+                groups,
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
     let name = state.registry.visible(who, &path).await?.profile.name;
     Ok(Membership {
-        names: vec![path.to_string(), path.name().to_owned(), name],
+        names: vec![name, path.to_string(), path.name().to_owned()],
         path: path.to_string(),
         groups,
+        registered: true,
     })
 }
 
