@@ -11,13 +11,13 @@ use anyhow::{Context, bail};
 use tokio::sync::watch;
 
 use super::identity::{self, ProviderSource};
+use super::rights::{self, PolicySource};
 use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
-use crate::domain::access::{Permit, Rights};
-use crate::domain::policy::Policy;
+use crate::domain::access::Permit;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
 use crate::nginx::{self, Nginx};
@@ -26,6 +26,7 @@ use crate::service::bearers::Bearers;
 use crate::service::callers::Callers;
 use crate::service::devices::Devices;
 use crate::service::endpoints::Endpoints;
+use crate::service::explain::Explain;
 use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
 use crate::service::machines::Machines;
@@ -47,8 +48,6 @@ use crate::{mcp, store, token};
 pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
 /// Password hashes at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;
-/// The scopes of whoever has no folder of their own.
-const DEFAULT_SCOPES: &str = include_str!("../../auth/scopes.yml");
 
 /// Everything that runs, ready to be started.
 #[derive(Debug)]
@@ -56,30 +55,10 @@ pub(super) struct Parts {
     pub(super) state: AppState,
     pub(super) store: Arc<dyn store::Store>,
     pub(super) nginx: Option<Nginx>,
-    pub(super) rights: watch::Sender<Arc<Rights>>,
     pub(super) policy: PolicySource,
     pub(super) sealer: Sealer,
     texts: watch::Sender<Arc<Texts>>,
     status: watch::Sender<publisher::Status>,
-}
-
-/// Where the scopes come from.
-#[derive(Debug, Clone)]
-pub(super) struct PolicySource(Option<PathBuf>);
-
-impl PolicySource {
-    pub(super) fn of(config: &Config) -> Self {
-        Self(config.auth_dir.as_ref().map(|folder| folder.join("scopes.yml")))
-    }
-
-    /// The file as it is now; the compiled-in scopes while there is none.
-    pub(super) fn read(&self) -> anyhow::Result<Policy> {
-        let Some(file) = self.0.as_ref().filter(|file| file.exists()) else {
-            return Ok(Policy::parse(DEFAULT_SCOPES)?);
-        };
-        let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        Policy::parse(&text).with_context(|| format!("reading {}", file.display()))
-    }
 }
 
 /// Take the data folder for ourselves; it is made when it is not there.
@@ -141,15 +120,17 @@ impl Parts {
         };
         check_listeners(config)?;
         let policy = PolicySource::of(config);
-        let rights = Rights {
-            policy: policy.read()?,
-            admin_scope: config.admin_scope.clone(),
-        };
+        let file = policy.read()?;
         let view = View::load(config.templates_dir.as_deref())?;
         let store = store::open(&store::Settings {
             file: folders.store(),
         })
         .with_context(|| format!("opening the store {}", folders.store().display()))?;
+        let providers = identity::providers(config, Arc::clone(&clock))?;
+        let scopes = rights::load(config, Arc::clone(&store), file, Some(providers.clone())).await?;
+        let locked = "`gatehouse access reset NAME` gives a scope that was changed back to the file";
+        scopes.check().await.context(locked)?;
+        let rights_now = scopes.rights();
         let issuer = Issuer::open(
             &token::Settings {
                 folder: folders.keys(),
@@ -161,10 +142,8 @@ impl Parts {
         let sealer = Sealer::open(&folders.keys())?;
         let client = mcp::Client::new(&upstream_settings(config), Arc::clone(&clock));
         let client = client.context("reading the certificate authorities for upstreams")?;
-        let (rights, rights_now) = watch::channel(Arc::new(rights));
         let (texts, texts_now) = watch::channel(Arc::new(Texts::new()));
         let (status, status_now) = watch::channel(publisher::Status::default());
-        let providers = identity::providers(config, Arc::clone(&clock))?;
         let bearers = Bearers::new(
             issuer.clone(),
             providers.clone(),
@@ -238,6 +217,8 @@ impl Parts {
                 clock,
                 config.max_tokens_per_hour,
             ),
+            explain: Explain::new(Arc::clone(&store), rights_now.clone()),
+            scopes,
             rights: rights_now,
             nginx: status_now,
             site: Site {
@@ -255,7 +236,6 @@ impl Parts {
             state,
             store,
             nginx,
-            rights,
             policy,
             sealer,
             texts,
@@ -366,7 +346,7 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
             faults.push(format!("{key} ({}): {error:#}", config.origin(key)));
         }
     };
-    note("auth_dir", PolicySource::of(config).read().map(drop));
+    let file = PolicySource::of(config).read();
     note("auth_dir", ProviderSource::of(config).check());
     note(
         "templates_dir",
@@ -377,19 +357,26 @@ pub(super) async fn check(config: &Config) -> Vec<String> {
     let client = mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock));
     note("upstream_ca_file", client.map(drop).map_err(Into::into));
     match (Folders::of(&config.data_dir), temporary_folder()) {
-        (Err(error), _) => note("data_dir", Err(error.into())),
-        (_, Err(error)) => note("data_dir", Err(error)),
+        (Err(error), _) => {
+            note("auth_dir", file.map(drop));
+            note("data_dir", Err(error.into()));
+        }
+        (_, Err(error)) => {
+            note("auth_dir", file.map(drop));
+            note("data_dir", Err(error));
+        }
         (Ok(folders), Ok(made)) => {
             // A store that a daemon uses can be opened beside it; one that is not there is made where it goes away.
-            let file = Some(folders.store())
+            let at = Some(folders.store())
                 .filter(|file| file.is_file())
                 .unwrap_or_else(|| made.join("gatehouse.db"));
-            note(
-                "data_dir",
-                store::open(&store::Settings { file })
-                    .map(drop)
-                    .map_err(Into::into),
-            );
+            match (file, store::open(&store::Settings { file: at })) {
+                (Ok(file), Ok(store)) => note("auth_dir", rights::check(config, store, file).await),
+                (file, store) => {
+                    note("auth_dir", file.map(drop));
+                    note("data_dir", store.map(drop).map_err(Into::into));
+                }
+            }
             if config.nginx == NginxMode::Managed && config.nginx_program.is_some() {
                 note("nginx_dir", check_nginx(config, &folders, &made).await);
             }

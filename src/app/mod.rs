@@ -7,15 +7,14 @@ mod identity;
 mod listen;
 pub mod offline;
 pub mod remote;
+mod rights;
 mod settings;
 mod signals;
 mod tasks;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::build::Parts;
@@ -23,7 +22,6 @@ use self::signals::{Signals, Wish};
 use self::tasks::Tasks;
 use crate::config::Config;
 use crate::config::folders::Folders;
-use crate::domain::access::Rights;
 use crate::web;
 use crate::web::view::View;
 
@@ -103,16 +101,21 @@ async fn start(
         &stop,
         listen::serve_unix(admin, web::admin(state.clone()), tasks.clone(), stop.clone()),
     );
-    watch_folder(
-        tasks,
-        config.templates_dir.as_deref(),
-        "templates",
-        reload_view(state.view.clone()),
-    )?;
-    let (rights, providers) = (reload_rights(parts), identity::reload(config, parts));
-    watch_folder(tasks, config.auth_dir.as_deref(), "auth", move || {
-        rights();
-        providers();
+    watch_folder(tasks, config.templates_dir.as_deref(), "templates", {
+        let view = state.view.clone();
+        move || {
+            reload_view(&view);
+            std::future::ready(())
+        }
+    })?;
+    watch_folder(tasks, config.auth_dir.as_deref(), "auth", {
+        let (source, scopes) = (parts.policy.clone(), state.scopes.clone());
+        let providers = identity::reload(config, parts);
+        move || {
+            // First the providers: with one, other groups than those of local accounts may be an administrator's.
+            providers();
+            rights::reload(source.clone(), scopes.clone())
+        }
     })?;
     let renewal = identity::renewal(config, parts);
     tasks.spawn("renewal", &stop, renewal.run(stop.clone()));
@@ -185,9 +188,9 @@ async fn serve(config: &Config, parts: &Parts, tasks: &Tasks, signals: &mut Sign
             wish = signals.next() => match wish {
                 Wish::Stop => return Ok(()),
                 Wish::Reload => {
-                    reload_view(parts.state.view.clone())();
-                    reload_rights(parts)();
+                    reload_view(&parts.state.view);
                     identity::reload(config, parts)();
+                    rights::reload(parts.policy.clone(), parts.state.scopes.clone()).await;
                 }
             },
             () = died.cancelled() => bail!("a part of the daemon ended by itself"),
@@ -196,12 +199,15 @@ async fn serve(config: &Config, parts: &Parts, tasks: &Tasks, signals: &mut Sign
 }
 
 /// Do something each time a folder has changed and is quiet again.
-fn watch_folder(
+fn watch_folder<F>(
     tasks: &Tasks,
     folder: Option<&std::path::Path>,
     name: &'static str,
-    again: impl Fn() + Send + Sync + 'static,
-) -> anyhow::Result<()> {
+    again: impl Fn() -> F + Send + Sync + 'static,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = ()> + Send,
+{
     let Some(mut changes) = build::watched(tasks, folder, name)? else {
         return Ok(());
     };
@@ -209,7 +215,7 @@ fn watch_folder(
     tasks.spawn(name, &stop.clone(), async move {
         let following = async {
             while changes.changed().await.is_ok() {
-                again();
+                again().await;
             }
         };
         tokio::select! {
@@ -220,29 +226,13 @@ fn watch_folder(
     Ok(())
 }
 
-fn reload_view(view: View) -> impl Fn() + Send + Sync + 'static {
-    move || match view.reload() {
+fn reload_view(view: &View) {
+    match view.reload() {
         Ok(()) => tracing::info!("page templates read"),
         Err(error) => tracing::error!(
             error = &error as &dyn std::error::Error,
             "the old page templates stay"
         ),
-    }
-}
-
-fn reload_rights(parts: &Parts) -> impl Fn() + Send + Sync + 'static {
-    let (rights, source): (watch::Sender<Arc<Rights>>, _) = (parts.rights.clone(), parts.policy.clone());
-    move || match source.read() {
-        Ok(policy) => {
-            rights.send_modify(|rights| {
-                *rights = Arc::new(Rights {
-                    policy,
-                    ..Rights::clone(rights)
-                });
-            });
-            tracing::info!("scopes read");
-        }
-        Err(error) => tracing::error!(reason = format!("{error:#}"), "the old scopes stay"),
     }
 }
 

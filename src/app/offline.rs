@@ -4,15 +4,18 @@ use std::fs::File;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::watch;
 
-use super::build::{self, ADMIN_GROUP, PolicySource};
+use super::build::{self, ADMIN_GROUP};
+use super::identity;
+use super::rights::{self, PolicySource};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::config::folders::Folders;
-use crate::domain::access::{Permit, Rights};
+use crate::domain::access::Permit;
 use crate::domain::secret::Secret;
+use crate::service::explain::Explain;
 use crate::service::login::Login;
+use crate::service::scopes::Scopes;
 use crate::service::tokens::Tokens;
 use crate::token::{Issuer, password, random};
 use crate::{store, token};
@@ -23,23 +26,23 @@ pub struct Offline {
     _lock: File,
     login: Login,
     tokens: Tokens,
+    scopes: Scopes,
+    explain: Explain,
 }
 
 impl Offline {
     /// Take the data folder; fails when a daemon holds it.
-    pub fn open(config: &Config, folders: &Folders) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config, folders: &Folders) -> anyhow::Result<Self> {
         let lock = build::lock(folders)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let policy = PolicySource::of(config).read()?;
-        let rights = Rights {
-            policy,
-            admin_scope: config.admin_scope.clone(),
-        };
-        let (_, rights) = watch::channel(Arc::new(rights));
         let store = store::open(&store::Settings {
             file: folders.store(),
         })
         .context("opening the store")?;
+        let file = PolicySource::of(config).read()?;
+        let providers = identity::providers(config, Arc::clone(&clock))?;
+        let scopes = rights::load(config, Arc::clone(&store), file, Some(providers)).await?;
+        let rights = scopes.rights();
         let issuer = Issuer::open(
             &token::Settings {
                 folder: folders.keys(),
@@ -55,6 +58,8 @@ impl Offline {
         Ok(Self {
             _lock: lock,
             login,
+            explain: Explain::new(Arc::clone(&store), rights.clone()),
+            scopes,
             tokens: Tokens::new(issuer, store, rights, clock, config.max_tokens_per_hour),
         })
     }
@@ -71,6 +76,16 @@ impl Offline {
     /// The tokens of this data folder.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// The groups and scopes of this data folder.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// Why its people may do something or not.
+    pub fn explain(&self) -> &Explain {
+        &self.explain
     }
 }
 

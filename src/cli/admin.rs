@@ -17,7 +17,8 @@ pub(super) async fn reset_password(config: &Config) -> anyhow::Result<()> {
         .await?
         .is_none()
     {
-        Offline::open(config, &folders)?
+        Offline::open(config, &folders)
+            .await?
             .set_admin_password(&config.admin_user, password.clone())
             .await?;
     }

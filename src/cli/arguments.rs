@@ -56,6 +56,7 @@ pub(super) fn command() -> Command {
                     Command::new("rotate-keys").about("Sign with a new key; live tokens stay good"),
                 )),
         )
+        .subcommand(access())
         .subcommand(
             Command::new("admin")
                 .about("The local administrator")
@@ -84,6 +85,63 @@ pub(super) fn command() -> Command {
         )
         .subcommand(server())
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
+}
+
+fn access() -> Command {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    Command::new("access")
+        .about("Who may do what")
+        .subcommand_required(true)
+        .subcommand(
+            with_settings(Command::new("explain").about("Say why a call is allowed, or what is missing"))
+                .arg(text(
+                    "user",
+                    "NAME",
+                    "A local account, if no groups or scopes are named",
+                ))
+                .arg(list("groups", "Groups"))
+                .arg(list("scopes", "Scopes, beside those of the groups"))
+                .arg(text("server", "SERVER", "A server's path or name; or an agent"))
+                .arg(text(
+                    "method",
+                    "METHOD",
+                    "A JSON-RPC method [default: a stream, or tools/call with --tool]",
+                ))
+                .arg(text("tool", "TOOL", "A tool, prompt or resource"))
+                .arg(text(
+                    "permission",
+                    "NAME",
+                    "A permission in the registry, such as toggle_service, instead of a method",
+                ))
+                .arg(
+                    Arg::new("json")
+                        .long("json")
+                        .action(ArgAction::SetTrue)
+                        .help("Print everything as JSON"),
+                ),
+        )
+        .subcommand(with_settings(
+            Command::new("export").about("Print what holds, file and store together, as a scopes file"),
+        ))
+        .subcommand(
+            with_settings(Command::new("import").about(
+                "Keep the scopes of a file or document in the store, where they win over the scopes file",
+            ))
+            .arg(
+                Arg::new("file")
+                    .required(true)
+                    .value_name("FILE")
+                    .value_parser(value_parser!(std::path::PathBuf)),
+            ),
+        )
+        .subcommand(
+            with_settings(
+                Command::new("reset").about("Forget what the store says of a scope: the file counts again"),
+            )
+            .arg(Arg::new("name").required(true).value_name("NAME")),
+        )
 }
 
 fn server() -> Command {

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod access;
 mod admin;
 mod arguments;
 mod check;
@@ -72,6 +73,10 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("server", Some(("list", matches))) => finish(server::list(&config, matches).await),
             ("server", Some(("register", matches))) => finish(server::register(&config, matches).await),
             ("server", Some((word, matches))) => finish(server::act(&config, word, matches).await),
+            ("access", Some(("explain", matches))) => finish(access::explain(&config, matches).await),
+            ("access", Some(("export", _))) => finish(access::export(&config).await),
+            ("access", Some(("import", matches))) => finish(access::import(&config, matches).await),
+            ("access", Some(("reset", matches))) => finish(access::reset(&config, matches).await),
             ("admin", Some(("reset-password", _))) => finish(admin::reset_password(&config).await),
             _ => ExitCode::FAILURE,
         }

@@ -39,7 +39,7 @@ pub(super) async fn create(config: &Config, matches: &ArgMatches) -> anyhow::Res
         lifetime,
         description,
     };
-    let offline = Offline::open(config, &folders)?;
+    let offline = Offline::open(config, &folders).await?;
     let vended = offline
         .tokens()
         .vend_for(&Permit::of_the_operator(), &user, groups, wish)
@@ -53,7 +53,8 @@ pub(super) async fn list(config: &Config) -> anyhow::Result<()> {
     let rows = match daemon::get(&folders, links::ADMIN_TOKENS).await? {
         Some(answer) => answer.get("tokens").cloned().unwrap_or_default(),
         None => serde_json::to_value(
-            Offline::open(config, &folders)?
+            Offline::open(config, &folders)
+                .await?
                 .tokens()
                 .list(Owner::Anybody)
                 .await?,
@@ -89,7 +90,7 @@ pub(super) async fn revoke(config: &Config, matches: &ArgMatches) -> anyhow::Res
         .await?
         .is_none()
     {
-        let offline = Offline::open(config, &folders)?;
+        let offline = Offline::open(config, &folders).await?;
         offline
             .tokens()
             .revoke(Permit::of_the_operator().actor(), Owner::Anybody, &id)
@@ -107,7 +108,8 @@ pub(super) async fn rotate_keys(config: &Config) -> anyhow::Result<()> {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
-        None => Offline::open(config, &folders)?
+        None => Offline::open(config, &folders)
+            .await?
             .tokens()
             .rotate_keys(&Permit::of_the_operator())?,
     };

@@ -9,7 +9,7 @@
 
 use super::identity::Identity;
 use super::path::ServerPath;
-use super::policy::Policy;
+use super::policy::{Names, Policy, Rule};
 
 /// Methods that a rule for the server is enough for; they do nothing but hold a conversation together.
 pub const LIFECYCLE: &[&str] = &[
@@ -73,6 +73,8 @@ pub enum Action {
     Register,
     /// Change a server's record.
     Modify,
+    /// Ask a server now how it is.
+    CheckHealth,
     /// Switch a server on or off.
     Toggle,
     /// Remove a server.
@@ -80,14 +82,56 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::List,
+        Self::Register,
+        Self::Modify,
+        Self::CheckHealth,
+        Self::Toggle,
+        Self::Delete,
+    ];
+
     /// The permission's name in `UI-Scopes`.
     pub fn permission(self) -> &'static str {
         match self {
             Self::List => "list_service",
             Self::Register => "register_service",
             Self::Modify => "modify_service",
+            Self::CheckHealth => "health_check_service",
             Self::Toggle => "toggle_service",
             Self::Delete => "delete_service",
+        }
+    }
+}
+
+/// What somebody wants to do with agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentAction {
+    /// See an agent in lists.
+    List,
+    /// See its card.
+    Get,
+    /// Register one.
+    Publish,
+    /// Change one.
+    Modify,
+    /// Remove one.
+    Delete,
+}
+
+impl AgentAction {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::List, Self::Get, Self::Publish, Self::Modify, Self::Delete];
+
+    /// The permission's name in `UI-Scopes`, and the action's in rules for agents.
+    pub fn permission(self) -> &'static str {
+        match self {
+            Self::List => "list_agents",
+            Self::Get => "get_agent",
+            Self::Publish => "publish_agent",
+            Self::Modify => "modify_agent",
+            Self::Delete => "delete_agent",
         }
     }
 }
@@ -124,6 +168,15 @@ pub enum Call<'a> {
         action: Action,
         /// Which server, by path and display name; none when a new one is made.
         service: Option<(&'a ServerPath, &'a str)>,
+    },
+    /// Something with agents.
+    Agent {
+        /// What.
+        action: AgentAction,
+        /// Which agent, by its path; none means any at all.
+        agent: Option<&'a str>,
+        /// Whether the caller registered it. Whoever may publish agents may do anything with their own.
+        mine: bool,
     },
     /// Something for administrators alone.
     Administration,
@@ -185,8 +238,7 @@ impl Rights {
 
     /// Whether they may see whatever stands in that list.
     pub fn may_see_all(&self, who: &Identity, server: &ServerPath, list: &List) -> bool {
-        use super::policy::Names::All;
-        self.lists(who, server, list).any(|rule| rule.tools == All)
+        self.lists(who, server, list).any(|rule| rule.tools == Names::All)
     }
 
     fn lists<'a>(
@@ -194,7 +246,7 @@ impl Rights {
         who: &'a Identity,
         server: &'a ServerPath,
         list: &'a List,
-    ) -> impl Iterator<Item = &'a super::policy::Rule> {
+    ) -> impl Iterator<Item = &'a Rule> {
         let rules = self.policy.rules(&who.scopes);
         rules.filter(move |rule| {
             rule.names_server(server) && (rule.methods.has(list.method) || rule.methods.has(list.uses))
@@ -211,39 +263,72 @@ impl Rights {
     }
 }
 
+/// The half of a rule that a call lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Half {
+    /// The rule is for another server.
+    Server,
+    /// It does not name the method.
+    Method,
+    /// It names the method, but not the tool, prompt or resource.
+    Tool,
+}
+
+/// What of this rule does not fit a call; nothing, if the rule alone allows it.
+pub fn lacks(rule: &Rule, server: &str, act: &Act<'_>) -> Option<Half> {
+    if !rule.names(server) {
+        return Some(Half::Server);
+    }
+    let (method, thing) = match act {
+        Act::Session => return None,
+        Act::Message { method, thing: None } if LIFECYCLE.contains(method) => return None,
+        Act::Message { method, thing } => (
+            rule.methods.has(method),
+            thing.is_none_or(|thing| rule.tools.has(thing)),
+        ),
+        Act::Unseen => (rule.methods == Names::All, rule.tools == Names::All),
+    };
+    match (method, thing) {
+        (false, _) => Some(Half::Method),
+        (true, false) => Some(Half::Tool),
+        (true, true) => None,
+    }
+}
+
+/// Whether a permission for these names is one for this service; none means any at all.
+pub fn permits_service(names: &Names, service: Option<(&ServerPath, &str)>) -> bool {
+    match service {
+        Some((path, name)) => names.has(path.name()) || names.has(path.as_str()) || names.has(name),
+        None => !names.is_empty(),
+    }
+}
+
+/// Whether a permission for these names is one for this agent; none means any at all.
+pub fn permits_agent(names: &Names, agent: Option<&str>) -> bool {
+    agent.map_or(!names.is_empty(), |agent| names.has_agent(agent))
+}
+
 /// Decide one call.
 pub fn decide(who: &Identity, call: &Call<'_>, rights: &Rights) -> Result<Permit, Denied> {
     let administrator = rights.is_administrator(who);
     if !is_within_bounds(who, call) {
         return Err(Denied);
     }
+    let has = |permission, fits: &dyn Fn(&Names) -> bool| rights.policy.ui(&who.scopes, permission).any(fits);
     let yes = match call {
         Call::Administration => administrator,
         Call::Registry { action, service } => {
-            let allows = |names: &super::policy::Names| match service {
-                Some((path, name)) => names.has(path.name()) || names.has(path.as_str()) || names.has(name),
-                None => true,
-            };
-            administrator || rights.policy.ui(&who.scopes, action.permission()).any(allows)
+            administrator || has(action.permission(), &|names| permits_service(names, *service))
         }
-        Call::Mcp { server, act } => rights
-            .policy
-            .rules(&who.scopes)
-            .filter(|rule| rule.names_server(server))
-            .any(|rule| match act {
-                Act::Session => true,
-                Act::Message { method, thing: None } => {
-                    LIFECYCLE.contains(method) || rule.methods.has(method)
-                }
-                Act::Message {
-                    method,
-                    thing: Some(thing),
-                } => rule.methods.has(method) && rule.tools.has(thing),
-                Act::Unseen => {
-                    use super::policy::Names::All;
-                    matches!((&rule.methods, &rule.tools), (All, All))
-                }
-            }),
+        Call::Agent { action, agent, mine } => {
+            administrator
+                || has(action.permission(), &|names| permits_agent(names, *agent))
+                || (*mine && has(AgentAction::Publish.permission(), &|names| !names.is_empty()))
+        }
+        Call::Mcp { server, act } => {
+            let mut rules = rights.policy.rules(&who.scopes);
+            rules.any(|rule| lacks(rule, server.name(), act).is_none())
+        }
     };
     if yes {
         Ok(Permit {
@@ -265,7 +350,7 @@ fn is_within_bounds(who: &Identity, call: &Call<'_>) -> bool {
             let rest = bound.strip_prefix(server.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }
-        Call::Registry { .. } | Call::Administration => false,
+        Call::Registry { .. } | Call::Agent { .. } | Call::Administration => false,
     }
 }
 
@@ -381,5 +466,146 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         );
         // A scope that reads everything is no administrator.
         assert!(decide(&who(&["root"]), &Call::Administration, &rights).is_err());
+    }
+
+    #[test]
+    fn each_action_has_a_permission_of_its_own_and_an_empty_list_permits_nothing() {
+        let policy = "
+UI-Scopes:
+  list_service: {list_service: [time]}
+  register_service: {register_service: [all]}
+  modify_service: {modify_service: [Time of day]}
+  health_check_service: {health_check_service: [/time]}
+  toggle_service: {toggle_service: ['*']}
+  delete_service: {delete_service: time}
+  nothing: {list_service: [], register_service: [], modify_service: [], toggle_service: [], delete_service: []}
+";
+        let rights = Rights {
+            policy: Policy::parse(policy).unwrap(),
+            admin_scope: "boss".to_owned(),
+        };
+        let time = "/time".parse().unwrap();
+        for held in Action::ALL
+            .map(Action::permission)
+            .into_iter()
+            .chain(["nothing", "boss"])
+        {
+            for action in Action::ALL {
+                for service in [None, Some((&time, "Time of day"))] {
+                    let call = Call::Registry { action, service };
+                    let expected = held == "boss" || held == action.permission();
+                    let decided = decide(&who(&[held]), &call, &rights);
+                    assert_eq!(decided.is_ok(), expected, "{held} {action:?} {service:?}");
+                }
+            }
+        }
+    }
+
+    /// The sample file's people and the agents that they may see (technical guide, section 4.5.3; its tests 7 to 14).
+    #[test]
+    fn the_agent_cases_of_the_access_control_tests_hold_for_the_shipped_scopes() {
+        let rights = Rights {
+            policy: Policy::parse(include_str!("../../auth/scopes.yml")).unwrap(),
+            admin_scope: "mcp-registry-admin".to_owned(),
+        };
+        let agents = [
+            "/code-reviewer",
+            "/test-automation",
+            "/data-analysis",
+            "/security-analyzer",
+        ];
+        let bot = |group: &str| {
+            let scopes = rights.policy.scopes_for(&[group.to_owned()]);
+            Identity { scopes, ..who(&[]) }
+        };
+        let allowed = |group: &str, action, agent: Option<&str>, mine| {
+            let call = Call::Agent { action, agent, mine };
+            decide(&bot(group), &call, &rights).is_ok()
+        };
+        let rows: &[(&str, &[&str])] = &[
+            ("registry-users-lob1", &["/code-reviewer", "/test-automation"]),
+            ("registry-users-lob2", &["/data-analysis", "/security-analyzer"]),
+            ("registry-admins", &agents),
+            ("mcp-registry-admin", &agents),
+            ("mcp-registry-user", &[]),
+        ];
+        for (group, seen) in rows {
+            for agent in agents {
+                for (action, spelled) in [
+                    (AgentAction::List, agent),
+                    (AgentAction::Get, agent),
+                    (AgentAction::Get, agent.trim_start_matches('/')),
+                ] {
+                    let yes = allowed(group, action, Some(spelled), false);
+                    assert_eq!(yes, seen.contains(&agent), "{group} {action:?} {spelled}");
+                }
+            }
+        }
+        for (lob, own, other) in [
+            ("registry-users-lob1", "/code-reviewer", "/data-analysis"),
+            ("registry-users-lob2", "/data-analysis", "/code-reviewer"),
+        ] {
+            assert!(allowed(lob, AgentAction::Publish, None, false));
+            assert!(allowed(lob, AgentAction::Publish, Some(own), false));
+            assert!(!allowed(lob, AgentAction::Publish, Some(other), false));
+            for action in [AgentAction::Modify, AgentAction::Delete] {
+                assert!(allowed(lob, action, Some(own), true), "{lob} {action:?} its own");
+                assert!(
+                    !allowed(lob, action, Some(own), false),
+                    "{lob} {action:?} a colleague's"
+                );
+                assert!(
+                    !allowed(lob, action, Some(other), false),
+                    "{lob} {action:?} another's"
+                );
+            }
+        }
+        for action in AgentAction::ALL {
+            assert!(
+                allowed("registry-admins", action, Some("/any"), false),
+                "{action:?}"
+            );
+            assert!(
+                !allowed("mcp-registry-user", action, Some("/any"), true),
+                "{action:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn rules_for_agents_count_like_permissions() {
+        let policy = "s: [{agents: {actions: [{action: get_agent, resources: [a]}, {action: list_agents, resources: [all]}, {action: register_service, resources: [all]}]}}]";
+        let rights = Rights {
+            policy: Policy::parse(policy).unwrap(),
+            admin_scope: "boss".to_owned(),
+        };
+        let rows = [
+            (AgentAction::Get, "/a", true),
+            (AgentAction::Get, "/b", false),
+            (AgentAction::List, "/b", true),
+            (AgentAction::Delete, "/a", false),
+        ];
+        for (action, agent, expected) in rows {
+            let call = Call::Agent {
+                action,
+                agent: Some(agent),
+                mine: false,
+            };
+            assert_eq!(
+                decide(&who(&["s"]), &call, &rights).is_ok(),
+                expected,
+                "{action:?} {agent}"
+            );
+        }
+        for action in Action::ALL {
+            let call = Call::Registry {
+                action,
+                service: None,
+            };
+            assert!(decide(&who(&["s"]), &call, &rights).is_err(), "{action:?}");
+        }
+        for action in AgentAction::ALL {
+            assert!(crate::domain::scope::AGENT_PERMISSIONS.contains(&action.permission()));
+        }
     }
 }

@@ -32,10 +32,16 @@ pub enum Deed {
     MachineCreated,
     /// A machine account was removed; its tokens end.
     MachineRemoved,
+    /// A scope was made or changed in the store.
+    ScopeChanged,
+    /// A scope was removed, or hidden where the file has it.
+    ScopeRemoved,
+    /// What the store said of a scope was forgotten; the file counts again.
+    ScopeReset,
 }
 
 impl Deed {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::ServerRegistered,
         Self::ServerChanged,
         Self::ServerEnabled,
@@ -48,6 +54,9 @@ impl Deed {
         Self::TokenRevoked,
         Self::MachineCreated,
         Self::MachineRemoved,
+        Self::ScopeChanged,
+        Self::ScopeRemoved,
+        Self::ScopeReset,
     ];
 
     /// The deed of a word in the store.
@@ -79,6 +88,9 @@ impl Deed {
             Self::TokenRevoked => "token_revoked",
             Self::MachineCreated => "machine_created",
             Self::MachineRemoved => "machine_removed",
+            Self::ScopeChanged => "scope_changed",
+            Self::ScopeRemoved => "scope_removed",
+            Self::ScopeReset => "scope_reset",
         }
     }
 }
@@ -92,6 +104,6 @@ pub struct Event {
     pub actor: String,
     /// What.
     pub deed: Deed,
-    /// To what: a mount path or an account's name.
+    /// To what: a mount path, an account's name, a token's id, or `scope` and a scope's name.
     pub target: String,
 }

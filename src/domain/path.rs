@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::scope::OWN_SERVER;
+
 /// First segments that are ours, now or by promise. A test holds this list against the router.
 pub const RESERVED: &[&str] = &[
     "mcp",
@@ -79,6 +81,11 @@ impl ServerPath {
     /// The path without its leading slash: what scopes call the server's name.
     pub fn name(&self) -> &str {
         self.0.trim_start_matches('/')
+    }
+
+    /// Where our own server stands; nobody can register it.
+    pub fn ours() -> Self {
+        Self(format!("/{OWN_SERVER}"))
     }
 
     /// Whether both cannot stand on one gateway: equal, one under the other, or differing only in case.

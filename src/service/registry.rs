@@ -107,6 +107,7 @@ impl Registry {
         let denied = match action {
             Action::List | Action::Register => "You do not have access to this server",
             Action::Modify => "You do not have permission to modify this service",
+            Action::CheckHealth => "You do not have permission to check this service",
             Action::Toggle => "You do not have permission to toggle this service",
             Action::Delete => "You do not have permission to delete this service",
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::audit::Deed;
 use crate::domain::draft::{Description, Draft};
+use crate::domain::scope_document::ScopeDocument;
 use crate::domain::secret::Secret;
 
 fn at(second: i64) -> Timestamp {
@@ -53,6 +54,7 @@ pub(super) async fn all(store: &dyn Store) {
     sessions_end(store).await;
     mcp_sessions_belong_to_one_principal(store).await;
     tokens_are_kept_limited_revoked_and_refreshed_once(store).await;
+    scopes_are_kept_hidden_and_forgotten_all_at_once(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();
     store.put_fact("k", "2".to_owned()).await.unwrap();
     assert_eq!(store.fact("k").await.unwrap().as_deref(), Some("2"));
@@ -259,7 +261,47 @@ async fn sessions_end(store: &dyn Store) {
         ("$argon2id$x", vec!["g".to_owned()])
     );
     assert!(store.account("bob").await.unwrap().is_none());
+    assert_eq!(store.account_groups().await.unwrap(), [["g"]]);
     assert_eq!(at(3).since(at(1)), Duration::from_secs(2));
+}
+
+async fn scopes_are_kept_hidden_and_forgotten_all_at_once(store: &dyn Store) {
+    let fields = serde_json::json!({
+        "description": "d", "group_mappings": ["g"], "ui_permissions": {"list_service": ["all"]},
+        "server_access": [{"server": "a", "methods": ["*"]},
+                          {"agents": {"actions": [{"action": "get_agent", "resources": ["/b"]}]}}],
+    });
+    // A name that the file may have and a request may not bring is read back all the same.
+    let document = ScopeDocument::of("odd name", fields.as_object().unwrap()).unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    let write = |changes: Vec<ScopeChange>| {
+        let told = told.clone();
+        let changes = changes.into_iter().map(|change| {
+            let event = event(Deed::ScopeChanged, change.name());
+            (change, event)
+        });
+        store.write_scopes(changes.collect(), Box::new(move || told.send(()).unwrap()))
+    };
+    assert_eq!(store.scopes().await.unwrap(), []);
+    let hide = |name: &str| ScopeChange::Hide(name.to_owned());
+    write(vec![ScopeChange::Put(document.clone()), hide("b")])
+        .await
+        .unwrap();
+    assert!(heard.try_recv().is_ok(), "told after the commit");
+    let stored = |name: &str, document: Option<&ScopeDocument>| StoredScope {
+        name: name.to_owned(),
+        document: document.cloned(),
+    };
+    let both = [stored("b", None), stored("odd name", Some(&document))];
+    assert_eq!(store.scopes().await.unwrap(), both);
+    write(vec![ScopeChange::Reset("b".to_owned()), hide("odd name")])
+        .await
+        .unwrap();
+    assert_eq!(store.scopes().await.unwrap(), [stored("odd name", None)]);
+    assert_eq!(store.events("b", 9).await.unwrap().len(), 2);
+    write(vec![ScopeChange::Reset("odd name".to_owned())])
+        .await
+        .unwrap();
 }
 
 async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {

@@ -19,6 +19,7 @@ use crate::domain::Kind;
 use crate::domain::audit::Event;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
+use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
 
@@ -72,6 +73,9 @@ pub struct Changes {
     pub removed: Vec<ServerPath>,
 }
 
+/// What is done after a commit, even when whoever asked for the change has gone away meanwhile.
+pub type After = Box<dyn FnOnce() + Send>;
+
 /// The SHA-256 of a session id or refresh token: the store never holds the secret itself.
 pub type SecretKey = [u8; 32];
 
@@ -118,6 +122,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// A local account.
     async fn account(&self, username: &str) -> Result<Option<Account>, Error>;
+    /// The groups of each local account.
+    async fn account_groups(&self) -> Result<Vec<Vec<String>>, Error>;
     /// Make or replace a local account; its sessions end.
     async fn put_account(&self, account: Account, event: Event) -> Result<(), Error>;
     /// Keep a session, and drop those that have ended by now.
@@ -203,6 +209,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn revoke_family(&self, family: &str, event: Event) -> Result<Vec<String>, Error>;
     /// Use a refresh token up, in one step. A second call with the same one ends its family.
     async fn take_refresh(&self, key: SecretKey, now: Timestamp) -> Result<Taken, Error>;
+
+    // Scopes.
+
+    /// Everything that was made, changed or hidden through the API, by name.
+    async fn scopes(&self) -> Result<Vec<StoredScope>, Error>;
+    /// Change what is kept of some scopes, all or none.
+    async fn write_scopes(&self, changes: Vec<(ScopeChange, Event)>, after: After) -> Result<(), Error>;
 
     // Small facts of the daemon's own (the demo servers' ports, which demos were registered).
 

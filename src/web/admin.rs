@@ -12,6 +12,7 @@ use crate::domain::Kind;
 use crate::domain::access::Permit;
 use crate::domain::claims::Lifetime;
 use crate::domain::secret::Secret;
+use crate::service::explain::{Explained, Question};
 use crate::service::tokens::{Owner, Wish};
 
 /// A new password for a local account.
@@ -91,4 +92,48 @@ pub(super) async fn rotate_keys(State(state): State<AppState>) -> Result<Json<Va
     Ok(Json(
         json!({"key": state.tokens.rotate_keys(&Permit::of_the_operator())?}),
     ))
+}
+
+pub(super) async fn explain(
+    State(state): State<AppState>,
+    Json(question): Json<Question>,
+) -> Result<Json<Explained>, Problem> {
+    Ok(Json(state.explain.tell(None, &question).await?))
+}
+
+pub(super) async fn export_scopes(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    let yaml = state.scopes.export(&Permit::of_the_operator()).await?;
+    Ok(Json(json!({ "yaml": yaml })))
+}
+
+/// A scopes file or document.
+#[derive(Debug, Deserialize)]
+pub(super) struct Written {
+    yaml: String,
+}
+
+pub(super) async fn import_scopes(
+    State(state): State<AppState>,
+    Json(written): Json<Written>,
+) -> Result<Json<Value>, Problem> {
+    let operator = Permit::of_the_operator();
+    let changed = state.scopes.import_text(&operator, &written.yaml).await?;
+    Ok(Json(json!({ "changed": changed })))
+}
+
+/// Which scope to give back to the file.
+#[derive(Debug, Deserialize)]
+pub(super) struct NamedScope {
+    scope: String,
+}
+
+pub(super) async fn reset_scope(
+    State(state): State<AppState>,
+    Json(named): Json<NamedScope>,
+) -> Result<Json<Value>, Problem> {
+    state
+        .scopes
+        .reset(&Permit::of_the_operator(), &named.scope)
+        .await?;
+    Ok(Json(json!({"scope": named.scope, "source": "file"})))
 }

@@ -46,6 +46,26 @@ pub const API_TOKEN: &str = "/api/tokens/{id}";
 pub const API_TOKENS_GENERATE: &str = "/api/tokens/generate";
 /// All servers, paged.
 pub const API_SERVERS: &str = "/api/servers";
+/// Groups and scopes.
+pub const API_GROUPS: &str = "/api/servers/groups";
+/// Make a group.
+pub const API_GROUPS_CREATE: &str = "/api/servers/groups/create";
+/// Remove a group.
+pub const API_GROUPS_DELETE: &str = "/api/servers/groups/delete";
+/// Give groups a server.
+pub const API_GROUPS_ADD: &str = "/api/servers/groups/add";
+/// Take a server away from groups.
+pub const API_GROUPS_REMOVE: &str = "/api/servers/groups/remove";
+/// Take in a scope document.
+pub const API_GROUPS_IMPORT: &str = "/api/servers/groups/import";
+/// One group.
+pub const API_GROUP: &str = "/api/servers/groups/{*name}";
+/// Why somebody may do something, or not.
+pub const API_EXPLAIN: &str = "/api/access/explain";
+/// What holds, as a scopes file.
+pub const API_SCOPES_FILE: &str = "/api/access/scopes.yml";
+/// Give a scope back to the file.
+pub const API_SCOPES_RESET: &str = "/api/access/reset";
 /// One server's record, or `all`.
 pub const API_SERVER_DETAILS: &str = "/api/server_details/{*path}";
 /// Management: list and create.
@@ -83,6 +103,12 @@ pub const ADMIN_ROTATE: &str = "/admin/rotate-keys";
 pub const ADMIN_REVOKE: &str = "/admin/revoke";
 /// A token for anybody; all of them.
 pub const ADMIN_TOKENS: &str = "/admin/tokens";
+/// Why anybody may do something, or not.
+pub const ADMIN_EXPLAIN: &str = "/admin/access/explain";
+/// The scopes as a file: written, taken in.
+pub const ADMIN_SCOPES: &str = "/admin/access/scopes";
+/// Give a scope back to the file.
+pub const ADMIN_SCOPES_RESET: &str = "/admin/access/reset";
 
 /// Every public path, for the test that holds the reserved mount paths against the router.
 pub const ALL: &[&str] = &[
@@ -98,6 +124,16 @@ pub const ALL: &[&str] = &[
     API_ME,
     API_TOKENS_GENERATE,
     API_SERVERS,
+    API_GROUPS,
+    API_GROUPS_CREATE,
+    API_GROUPS_DELETE,
+    API_GROUPS_ADD,
+    API_GROUPS_REMOVE,
+    API_GROUPS_IMPORT,
+    API_GROUP,
+    API_EXPLAIN,
+    API_SCOPES_FILE,
+    API_SCOPES_RESET,
     API_SERVER_DETAILS,
     API_MANAGEMENT_SERVERS,
     API_MANAGEMENT_SERVER,

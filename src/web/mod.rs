@@ -75,6 +75,17 @@ pub fn registry(state: AppState) -> Router {
         // API: servers, in the words of each generation of clients.
         .route(links::API_SERVERS, get(api::servers::list))
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
+        // API: groups and rights.
+        .route(links::API_GROUPS, get(api::groups::list))
+        .route(links::API_GROUPS_CREATE, post(api::group_changes::create))
+        .route(links::API_GROUPS_DELETE, post(api::group_changes::delete))
+        .route(links::API_GROUPS_ADD, post(api::group_changes::add))
+        .route(links::API_GROUPS_REMOVE, post(api::group_changes::remove))
+        .route(links::API_GROUPS_IMPORT, post(api::group_changes::import))
+        .route(links::API_GROUP, get(api::groups::show))
+        .route(links::API_EXPLAIN, get(api::access::explain))
+        .route(links::API_SCOPES_FILE, get(api::access::export))
+        .route(links::API_SCOPES_RESET, post(api::access::reset))
         .route(
             links::API_MANAGEMENT_SERVERS,
             get(api::management::list).post(api::management::create),
@@ -129,5 +140,11 @@ pub fn admin(state: AppState) -> Router {
         .route(links::ADMIN_TOKENS, get(admin::tokens).post(admin::create_token))
         .route(links::ADMIN_REVOKE, post(admin::revoke))
         .route(links::ADMIN_ROTATE, post(admin::rotate_keys))
+        .route(links::ADMIN_EXPLAIN, post(admin::explain))
+        .route(
+            links::ADMIN_SCOPES,
+            get(admin::export_scopes).post(admin::import_scopes),
+        )
+        .route(links::ADMIN_SCOPES_RESET, post(admin::reset_scope))
         .with_state(state)
 }

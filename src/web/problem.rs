@@ -8,8 +8,9 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::domain::groups::Refused;
 use crate::domain::{FieldFault, Kind};
-use crate::service::{callers, devices, login, machines, registry, sign_in, tokens};
+use crate::service::{callers, devices, explain, login, machines, registry, scopes, sign_in, tokens};
 
 /// A failure on its way to the caller.
 #[derive(Debug)]
@@ -118,6 +119,25 @@ impl From<registry::Error> for Problem {
     fn from(error: registry::Error) -> Self {
         match error {
             registry::Error::Field(fault) => Self::fields(vec![fault]),
+            other => by_kind(other.kind(), &other),
+        }
+    }
+}
+
+impl From<scopes::Error> for Problem {
+    fn from(error: scopes::Error) -> Self {
+        match error {
+            scopes::Error::Fields(faults) => Self::fields(faults),
+            scopes::Error::Refused(Refused::Field(fault)) => Self::fields(vec![fault]),
+            other => by_kind(other.kind(), &other),
+        }
+    }
+}
+
+impl From<explain::Error> for Problem {
+    fn from(error: explain::Error) -> Self {
+        match error {
+            explain::Error::Field(fault) => Self::fields(vec![fault]),
             other => by_kind(other.kind(), &other),
         }
     }

@@ -11,6 +11,7 @@ use crate::service::advertised::Advertised;
 use crate::service::authorize::Authorize;
 use crate::service::callers::Callers;
 use crate::service::devices::Devices;
+use crate::service::explain::Explain;
 use crate::service::gate::Gate;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
@@ -18,6 +19,7 @@ use crate::service::publisher;
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::scopes::Scopes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 
@@ -61,7 +63,11 @@ pub struct AppState {
     pub devices: Devices,
     /// Tokens.
     pub tokens: Tokens,
-    /// The policy.
+    /// Groups and scopes.
+    pub scopes: Scopes,
+    /// Why somebody may or may not.
+    pub explain: Explain,
+    /// The rights that hold.
     pub rights: watch::Receiver<Arc<Rights>>,
     /// What nginx runs.
     pub nginx: watch::Receiver<publisher::Status>,

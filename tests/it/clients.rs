@@ -9,7 +9,7 @@ use crate::harness::peers::{KINDS, Peer, node, package, python, script};
 use crate::harness::{Gateway, Setup, tools};
 
 const POLICY: &str = "
-group_mappings: {mcp-registry-admin: [root]}
+group_mappings: {mcp-registry-admin: [root, mcp-registry-admin]}
 UI-Scopes:
   maker: {register_service: [all]}
 root: [{server: '*', methods: ['*'], tools: ['*']}]

@@ -727,7 +727,7 @@ async fn validate_answers_people_with_their_own_nginx() {
 async fn a_cookie_opens_no_mount_to_another_site() {
     let Ways { gateway, upstream } = both_ways().await;
     let admin = gateway.with_scopes("root", &["mcp-registry-admin"]);
-    // The policy of these tests gives the administrator's group nothing; a group of the cookie's own is needed.
+    // The policy of these tests gives the administrator's group no server; a group of the cookie's own is needed.
     let file = gateway.setup.folder.path().join("auth/scopes.yml");
     std::fs::write(
         &file,

@@ -23,6 +23,7 @@ mod faults;
 mod first_minute;
 mod fixture;
 mod gate;
+mod groups;
 mod harness;
 mod hostile;
 mod login;

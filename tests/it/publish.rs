@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Setup, Upstream, is_running, signal_to, tool_call, until};
+use crate::harness::{Gateway, Setup, Upstream, administered, is_running, signal_to, tool_call, until};
 
 #[tokio::test]
 async fn a_server_is_live_before_nginx_knows_of_it_and_faster_after() {
@@ -130,7 +130,11 @@ async fn a_broken_template_saved_while_running_changes_nothing_and_says_where() 
 #[tokio::test]
 async fn scopes_saved_while_running_count_at_once_and_broken_ones_do_not() {
     let upstream = Upstream::new().await;
-    let rule = |tool: &str| format!("s: [{{server: a, methods: [tools/call], tools: [{tool}]}}]\n");
+    let rule = |tool: &str| {
+        administered(&format!(
+            "s: [{{server: a, methods: [tools/call], tools: [{tool}]}}]\n"
+        ))
+    };
     let gateway = Setup::new().with_policy(&rule("one")).start();
     let admin = gateway.with_scopes("root", &["mcp-registry-admin"]);
     let body = json!({"server_name": "a", "path": "/a", "proxy_pass_url": upstream.url});

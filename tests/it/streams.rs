@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Scripted, Setup, free_port, request, tool_call, until};
+use crate::harness::{Gateway, Scripted, Setup, administered, free_port, request, tool_call, until};
 
 const POLICY: &str = "
 all: [{server: '*', methods: ['*'], tools: ['*']}]
 few: [{server: '*', methods: [tools/list, tools/call], tools: [b, d]}]
 ";
+
+/// What takes the right to anything but another server away.
+const OTHER: &str = "all: [{server: other, methods: ['*'], tools: ['*']}]";
 
 async fn mounted(setup: Setup) -> (Gateway, Scripted) {
     let upstream = Scripted::new().await;
@@ -78,7 +81,7 @@ async fn a_stream_ends_at_once_with_a_revocation_and_with_its_rule_and_its_serve
                     assert!(answer.status < 300, "{}", answer.text());
                 }
                 ("rule", "POST") => {
-                    std::fs::write(&scopes, "all: [{server: other, methods: ['*'], tools: ['*']}]").unwrap();
+                    std::fs::write(&scopes, administered(OTHER)).unwrap();
                 }
                 ("server", "POST") => {
                     let answer = admin.form("/toggle/w", "").await;
@@ -94,7 +97,7 @@ async fn a_stream_ends_at_once_with_a_revocation_and_with_its_rule_and_its_serve
             assert!(began.elapsed() < Duration::from_secs(5), "{ending}");
             said.until_left().await;
         }
-        std::fs::write(&scopes, POLICY).unwrap();
+        std::fs::write(&scopes, administered(POLICY)).unwrap();
         if ending == "rule" {
             let ada = gateway.with_scopes("ada", &["all"]);
             until("the scopes are back", || async {
@@ -404,6 +407,6 @@ async fn a_stream_of_another_kind_ends_with_its_right_too() {
     });
     said.say("line\n\n");
     assert_eq!(open.next().await.unwrap(), "line\n\n");
-    std::fs::write(&scopes, "all: [{server: other, methods: ['*'], tools: ['*']}]").unwrap();
+    std::fs::write(&scopes, administered(OTHER)).unwrap();
     assert_eq!(open.next().await, None);
 }

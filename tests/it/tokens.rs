@@ -142,7 +142,8 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
 async fn a_refresh_gives_only_what_the_policy_still_gives() {
     let policy =
         |scopes: &str| format!("group_mappings: {{mcp-registry-admin: [{scopes}]}}\none: []\ntwo: []\n");
-    let gateway = Setup::new().with_policy(&policy("one, two")).start();
+    let setup = Setup::new().with(&["--admin-scope", "two"]);
+    let gateway = setup.with_policy(&policy("one, two")).start();
     let session = gateway.signed_in().await;
     let tokens = vend(&session, json!({})).await;
     assert_eq!(tokens["scope"], "one two");

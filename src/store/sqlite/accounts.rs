@@ -24,6 +24,17 @@ pub(super) fn find(tx: &Transaction<'_>, username: &str) -> Result<Option<Accoun
     }))
 }
 
+pub(super) fn groups(tx: &Transaction<'_>) -> Result<Vec<Vec<String>>, Error> {
+    let mut statement = tx.prepare_cached("SELECT groups FROM accounts ORDER BY username")?;
+    let mut rows = statement.query(())?;
+    let mut groups = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        groups.push(groups_from(&text)?);
+    }
+    Ok(groups)
+}
+
 pub(super) fn put(tx: &Transaction<'_>, account: &Account, event: &Event) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO accounts (username, password_hash, groups) VALUES (?1, ?2, ?3)

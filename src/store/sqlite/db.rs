@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_mcp_sessions.sql"),
     include_str!("migrations/0004_sealed.sql"),
     include_str!("migrations/0005_identity.sql"),
+    include_str!("migrations/0006_scopes.sql"),
 ];
 
 const READERS: usize = 4;

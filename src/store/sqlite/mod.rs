@@ -5,6 +5,7 @@ mod db;
 mod machines;
 mod mcp_sessions;
 mod pending_logins;
+mod scopes;
 mod servers;
 mod sessions;
 mod tokens;
@@ -16,11 +17,12 @@ use rusqlite::{OptionalExtension, Transaction};
 use tokio::sync::watch;
 
 use self::db::Db;
-use super::{Changes, Error, SecretKey, Store};
+use super::{After, Changes, Error, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Deed, Event};
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
+use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
 
@@ -163,6 +165,10 @@ impl Store for Sqlite {
     async fn account(&self, username: &str) -> Result<Option<Account>, Error> {
         let username = username.to_owned();
         self.db.read(move |tx| accounts::find(tx, &username)).await
+    }
+
+    async fn account_groups(&self) -> Result<Vec<Vec<String>>, Error> {
+        self.db.read(accounts::groups).await
     }
 
     async fn put_account(&self, account: Account, event: Event) -> Result<(), Error> {
@@ -313,6 +319,16 @@ impl Store for Sqlite {
 
     async fn take_refresh(&self, key: SecretKey, now: Timestamp) -> Result<Taken, Error> {
         self.db.write(move |tx| tokens::take_refresh(tx, key, now)).await
+    }
+
+    async fn scopes(&self) -> Result<Vec<StoredScope>, Error> {
+        self.db.read(scopes::all).await
+    }
+
+    async fn write_scopes(&self, changes: Vec<(ScopeChange, Event)>, after: After) -> Result<(), Error> {
+        self.db
+            .write_then(move |tx| scopes::write(tx, &changes), move |()| after())
+            .await
     }
 
     async fn fact(&self, key: &'static str) -> Result<Option<String>, Error> {

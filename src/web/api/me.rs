@@ -18,6 +18,7 @@ pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Me
     };
     let servers = rights.policy.servers(&who.scopes);
     let permissions = rights.policy.ui_permissions(&who.scopes);
+    let named = |permission| permissions.get(permission).cloned().unwrap_or_default();
     Json(json!({
         "username": who.username,
         "auth_method": who.method.as_str(),
@@ -26,8 +27,8 @@ pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Me
         "groups": who.groups,
         "can_modify_servers": decide(who, &modify, &rights).is_ok(),
         "is_admin": rights.is_administrator(who),
-        "accessible_services": permissions.get("list_service"),
-        "accessible_agents": permissions.get("list_agents"),
+        "accessible_services": named("list_service"),
+        "accessible_agents": named("list_agents"),
         "ui_permissions": permissions,
         "accessible_servers": servers,
     }))

@@ -1,5 +1,8 @@
 //! JSON, one resource a file.
 
+pub(super) mod access;
+pub(super) mod group_changes;
+pub(super) mod groups;
 pub(super) mod machines;
 pub(super) mod management;
 pub(super) mod me;

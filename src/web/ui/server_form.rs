@@ -165,7 +165,10 @@ fn past(event: &Event) -> Past {
         | Deed::SessionEnded
         | Deed::TokenRevoked
         | Deed::MachineCreated
-        | Deed::MachineRemoved => "",
+        | Deed::MachineRemoved
+        | Deed::ScopeChanged
+        | Deed::ScopeRemoved
+        | Deed::ScopeReset => "",
     };
     Past {
         at: event.at.to_string(),

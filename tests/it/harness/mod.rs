@@ -75,10 +75,11 @@ impl Setup {
         self.with(&[&format!("--{folder}-dir"), to.to_str().unwrap()])
     }
 
+    /// These scopes, and an administrator's group beside them: without one a gateway does not start.
     pub fn with_policy(self, yaml: &str) -> Self {
         let auth = self.folder.path().join("auth");
         std::fs::create_dir_all(&auth).unwrap();
-        std::fs::write(auth.join("scopes.yml"), yaml).unwrap();
+        std::fs::write(auth.join("scopes.yml"), administered(yaml)).unwrap();
         self.with(&["--auth-dir", auth.to_str().unwrap()])
     }
 
@@ -121,6 +122,18 @@ impl Setup {
 
     pub fn start(self) -> Gateway {
         Gateway::start(self)
+    }
+}
+
+/// The same scopes, with the group of the local administrator if they do not speak of it.
+pub fn administered(yaml: &str) -> String {
+    let group = "mcp-registry-admin: [mcp-registry-admin]";
+    if yaml.contains("mcp-registry-admin") {
+        yaml.to_owned()
+    } else if yaml.contains("group_mappings: {") {
+        yaml.replace("group_mappings: {", &format!("group_mappings: {{{group}, "))
+    } else {
+        format!("group_mappings: {{{group}}}\n{yaml}")
     }
 }
 
