@@ -5,6 +5,7 @@ mod demos;
 mod greeting;
 mod identity;
 mod listen;
+mod loopback;
 pub mod offline;
 pub mod remote;
 mod rights;

@@ -8,17 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use super::loopback::Loopback;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::secret::Secret;
 use crate::domain::upstream::{AddressRules, UpstreamUrl};
 use crate::mcp::{self, exchange};
+use crate::token::random;
 
 /// Answers of the registry are small; anything larger is not the registry.
 const MOST_ANSWER: usize = 16 * 1024 * 1024;
@@ -96,6 +101,95 @@ impl Remote {
             .map(drop)
     }
 
+    /// Sign in through the browser of this machine: `show` is told where to go, and the answer comes back by itself.
+    pub async fn sign_in_by_browser(&self, url: &str, show: impl FnOnce(&str)) -> anyhow::Result<String> {
+        let waiting = Loopback::open().await?;
+        let (verifier, state) = (random::secret()?, random::id()?);
+        let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
+        let redirect = waiting.address().to_owned();
+        let query = serde_urlencoded::to_string([
+            ("redirect_uri", redirect.as_str()),
+            ("state", &state),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ])?;
+        show(&format!("{url}/oauth2/authorize?{query}"));
+        let code = waiting.code(&state).await?;
+        let grant = json!({
+            "grant_type": "authorization_code",
+            "code": code,
+            "code_verifier": verifier.expose(),
+            "redirect_uri": redirect,
+        });
+        let granted = self.grant(url, &grant).await?;
+        self.keep(url, &granted)?;
+        Ok(whose(&granted))
+    }
+
+    /// Sign in from another machine: `show` is told where to go and what to type (RFC 8628).
+    pub async fn sign_in_by_device(
+        &self,
+        url: &str,
+        provider: Option<&str>,
+        show: impl FnOnce(&str, &str),
+    ) -> anyhow::Result<String> {
+        let wish = json!({ "provider": provider });
+        let start = self
+            .send(
+                url,
+                Method::POST,
+                "/api/auth/device",
+                HeaderMap::new(),
+                Some(&wish),
+            )
+            .await?;
+        let text = |field: &str| start.value.get(field).and_then(Value::as_str);
+        let seconds = |field: &str| start.value.get(field).and_then(Value::as_u64);
+        let handle = text("device_code").context("the registry gave no device code")?;
+        let address = text("verification_uri_complete").or(text("verification_uri"));
+        show(address.unwrap_or_default(), text("user_code").unwrap_or_default());
+        let mut pause = Duration::from_secs(seconds("interval").unwrap_or(5));
+        let end = SystemClock
+            .now()
+            .plus(Duration::from_secs(seconds("expires_in").unwrap_or(600)));
+        let grant =
+            json!({"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": handle});
+        while SystemClock.now() < end {
+            tokio::time::sleep(pause).await;
+            let asked = self.ask_once(
+                url,
+                Method::POST,
+                "/api/auth/token",
+                HeaderMap::new(),
+                Some(&grant),
+            );
+            let (status, answer) = asked.await?;
+            if status.is_success() {
+                self.keep(url, &answer.value)?;
+                return Ok(whose(&answer.value));
+            }
+            match answer.value.get("error").and_then(Value::as_str) {
+                Some("authorization_pending") => {}
+                Some("slow_down") => pause += Duration::from_secs(5),
+                Some("access_denied") => bail!("the sign-in was refused"),
+                Some("temporarily_unavailable") => {}
+                _ => break,
+            }
+        }
+        bail!("nobody signed in in time; start again")
+    }
+
+    async fn grant(&self, url: &str, grant: &Value) -> anyhow::Result<Value> {
+        let sent = self.send(
+            url,
+            Method::POST,
+            "/api/auth/token",
+            HeaderMap::new(),
+            Some(grant),
+        );
+        Ok(sent.await?.value)
+    }
+
     /// Ask the registry that the file names, as the person that it names.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let kept = self.present_token().await?;
@@ -116,17 +210,9 @@ impl Remote {
             return Ok(kept);
         };
         let grant = json!({"grant_type": "refresh_token", "refresh_token": refresh});
-        let granted = self
-            .send(
-                &kept.url,
-                Method::POST,
-                "/api/auth/token",
-                HeaderMap::new(),
-                Some(&grant),
-            )
-            .await;
+        let granted = self.grant(&kept.url, &grant).await;
         let granted = granted.context("the sign-in has ended; run `gatehouse login` again")?;
-        self.keep(&kept.url, &granted.value)
+        self.keep(&kept.url, &granted)
     }
 
     fn keep(&self, url: &str, tokens: &Value) -> anyhow::Result<Kept> {
@@ -148,9 +234,28 @@ impl Remote {
         url: &str,
         method: Method,
         path: &str,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
+        let (status, answer) = self.ask_once(url, method, path, headers, body).await?;
+        if status.is_client_error() || status.is_server_error() {
+            let words = answer.value.get("detail").and_then(Value::as_str);
+            bail!(
+                "{}",
+                words.map_or_else(|| format!("{url} answered {status}"), str::to_owned)
+            );
+        }
+        Ok(answer)
+    }
+
+    async fn ask_once(
+        &self,
+        url: &str,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Option<&Value>,
+    ) -> anyhow::Result<(StatusCode, Answer)> {
         let base: UpstreamUrl = url.parse()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = body
@@ -177,18 +282,22 @@ impl Remote {
             .context("reading the answer")?
             .to_bytes();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if head.status.is_client_error() || head.status.is_server_error() {
-            let words = value.get("detail").and_then(Value::as_str);
-            bail!(
-                "{}",
-                words.map_or_else(|| format!("{url} answered {}", head.status), str::to_owned)
-            );
-        }
-        Ok(Answer {
-            headers: head.headers,
-            value,
-        })
+        let headers = head.headers;
+        Ok((head.status, Answer { headers, value }))
     }
+}
+
+/// The name in a token that was just given to us.
+fn whose(granted: &Value) -> String {
+    let token = granted
+        .get("access_token")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&claims).unwrap_or_default();
+    let name = claims.get("sub").and_then(Value::as_str);
+    name.unwrap_or("somebody").to_owned()
 }
 
 /// Written beside and renamed, for our eyes alone.

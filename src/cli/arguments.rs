@@ -67,8 +67,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             with_token_file(
-                Command::new("login")
-                    .about("Sign in with a password and keep a token for `gatehouse server`"),
+                Command::new("login").about("Sign in, and keep a token for the commands that ask a registry"),
             )
             .arg(
                 Arg::new("url")
@@ -80,7 +79,27 @@ pub(super) fn command() -> Command {
                 Arg::new("username")
                     .long("username")
                     .value_name("NAME")
-                    .help("Who [default: ADMIN_USER]"),
+                    .help("Sign in with a password, as this person"),
+            )
+            .arg(
+                Arg::new("browser")
+                    .long("browser")
+                    .action(ArgAction::SetTrue)
+                    .help("Sign in through the browser [default at a terminal]"),
+            )
+            .arg(
+                Arg::new("device")
+                    .long("device")
+                    .action(ArgAction::SetTrue)
+                    .conflicts_with_all(["browser", "username"])
+                    .help("Sign in through a browser on another machine"),
+            )
+            .arg(
+                Arg::new("provider")
+                    .long("provider")
+                    .value_name("NAME")
+                    .requires("device")
+                    .help("At this identity provider [default: the first that can]"),
             ),
         )
         .subcommand(server())

@@ -15,6 +15,7 @@
 mod architecture;
 mod bearers;
 mod cli;
+mod cli_login;
 mod clients;
 mod conformance;
 mod credentials;
