@@ -22,9 +22,10 @@ test: nginx tools check ## Install what is missing, then check and test everythi
 	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log || status=1; \
 	exit $$status
 
-bench: nginx build ## Measure what the gate costs (by hand; seven runs of ten seconds a row)
+bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of ten seconds a row)
 	@command -v wrk >/dev/null || { echo "bench needs the package wrk" >&2; exit 1; }
 	python3 benches/calls.py target/release/gatehouse
+	python3 benches/tokens.py target/release/gatehouse
 	python3 benches/latency.py target/release/gatehouse
 	python3 benches/streams.py target/release/gatehouse
 	python3 benches/registering.py target/release/gatehouse

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "now", "arguments": {"zone": "UTC"}}}
 POLICY = """
+group_mappings: {mcp-registry-admin: [mcp-registry-admin], callers: [bench]}
 bench: [{server: '*', methods: [tools/call], tools: [now]}]
 lists: [{server: '*', methods: ['*'], tools: ['*']}]
 few: [{server: '*', methods: [tools/list, tools/call], tools: [tool3, tool14, tool15, tool9, tool26]}]
@@ -52,6 +54,31 @@ def status_of(pid: int, field: str) -> int:
     return int(line.split()[1])
 
 
+def cpu_ms(pids: list[int]) -> float:
+    ticks = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def load(gateway: "Gateway", url: str, token: str, seconds: int, pids: list[int]) -> tuple[float, float]:
+    """Calls a second of 16 connections, and the CPU-ms that each cost these processes."""
+    script = gateway.folder / "post.lua"
+    script.write_text(
+        f"wrk.method = 'POST'\nwrk.body = [[{json.dumps(MESSAGE)}]]\n"
+        "wrk.headers['Content-Type'] = 'application/json'\n"
+        "wrk.headers['Authorization'] = 'Bearer ' .. os.getenv('TOKEN')\n"
+    )
+    before = cpu_ms(pids)
+    command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-s", str(script), url]
+    said = subprocess.run(command, env={**os.environ, "TOKEN": token}, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in said, said
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
+    calls = int(re.search(r"(\d+) requests in", said)[1])
+    return rate, (cpu_ms(pids) - before) / calls
+
+
 def tool(number: int) -> dict:
     schema = {"type": "object", "properties": {"zone": {"type": "string", "description": "a name of the zone database"}}}
     return {"name": f"tool{number}", "description": "Tells the time in a zone of the world.", "inputSchema": schema}
@@ -63,12 +90,13 @@ MANY = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool(number) 
 class Gateway:
     """A gateway with one nginx worker, in a folder that goes with it."""
 
-    def __init__(self, program: str, folder: pathlib.Path) -> None:
+    def __init__(self, program: str, folder: pathlib.Path, providers: str) -> None:
         self.program, self.folder = str(pathlib.Path(program).resolve()), folder
         self.listen = f"127.0.0.1:{port()}"
         self.base = f"http://{self.listen}"
         (folder / "auth").mkdir()
         (folder / "auth/scopes.yml").write_text(POLICY)
+        (folder / "auth/oauth2_providers.yml").write_text(providers)
         shutil.copytree(ROOT / "nginx", folder / "nginx")
         doors = folder / "nginx/doors.tera"
         doors.write_text(BASELINE + doors.read_text())
@@ -115,8 +143,8 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def bench(program: str):
-    """A gateway, and the address of a stub behind it."""
+def bench(program: str, providers: str = "{}"):
+    """A gateway that believes these providers, and the address of a stub behind it."""
     with tempfile.TemporaryDirectory(prefix="gh") as name:
         folder, stub = pathlib.Path(name), port()
         # nginx takes no word of more than 4,096 bytes.
@@ -136,7 +164,7 @@ def bench(program: str):
         upstream = subprocess.Popen(["nginx", "-c", folder / "stub.conf", "-p", folder], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
         gateway = None
         try:
-            gateway = Gateway(program, folder)
+            gateway = Gateway(program, folder, providers)
             yield gateway, f"http://127.0.0.1:{stub}"
         finally:
             if gateway:

@@ -15,6 +15,7 @@ use crate::domain::access::Permit;
 use crate::domain::secret::Secret;
 use crate::service::explain::Explain;
 use crate::service::login::Login;
+use crate::service::machines::Machines;
 use crate::service::scopes::Scopes;
 use crate::service::tokens::Tokens;
 use crate::token::{Issuer, password, random};
@@ -27,6 +28,7 @@ pub struct Offline {
     login: Login,
     tokens: Tokens,
     scopes: Scopes,
+    machines: Machines,
     explain: Explain,
 }
 
@@ -41,7 +43,7 @@ impl Offline {
         .context("opening the store")?;
         let file = PolicySource::of(config).read()?;
         let providers = identity::providers(config, Arc::clone(&clock))?;
-        let scopes = rights::load(config, Arc::clone(&store), file, Some(providers)).await?;
+        let scopes = rights::load(config, Arc::clone(&store), file, Some(providers.clone())).await?;
         let rights = scopes.rights();
         let issuer = Issuer::open(
             &token::Settings {
@@ -50,16 +52,15 @@ impl Offline {
             },
             Arc::clone(&clock),
         )?;
-        let login = Login::new(
-            Arc::clone(&store),
-            password::Passwords::new(1)?,
-            Arc::clone(&clock),
-        );
+        let passwords = password::Passwords::new(1)?;
+        let login = Login::new(Arc::clone(&store), passwords.clone(), Arc::clone(&clock));
+        let machines = Machines::new(Arc::clone(&store), providers, passwords, Arc::clone(&clock), None);
         Ok(Self {
             _lock: lock,
             login,
             explain: Explain::new(Arc::clone(&store), rights.clone()),
             scopes,
+            machines,
             tokens: Tokens::new(issuer, store, rights, clock, config.max_tokens_per_hour),
         })
     }
@@ -81,6 +82,11 @@ impl Offline {
     /// The groups and scopes of this data folder.
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
+    }
+
+    /// The machine accounts of this data folder.
+    pub fn machines(&self) -> &Machines {
+        &self.machines
     }
 
     /// Why its people may do something or not.

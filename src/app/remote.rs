@@ -169,10 +169,9 @@ impl Remote {
                 return Ok(whose(&answer.value));
             }
             match answer.value.get("error").and_then(Value::as_str) {
-                Some("authorization_pending") => {}
+                Some("authorization_pending" | "temporarily_unavailable") => {}
                 Some("slow_down") => pause += Duration::from_secs(5),
                 Some("access_denied") => bail!("the sign-in was refused"),
-                Some("temporarily_unavailable") => {}
                 _ => break,
             }
         }

@@ -103,6 +103,7 @@ pub(super) fn command() -> Command {
             ),
         )
         .subcommand(server())
+        .subcommand(machine())
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
 }
 
@@ -160,6 +161,33 @@ fn access() -> Command {
                 Command::new("reset").about("Forget what the store says of a scope: the file counts again"),
             )
             .arg(Arg::new("name").required(true).value_name("NAME")),
+        )
+}
+
+fn machine() -> Command {
+    let name = || {
+        Arg::new("name")
+            .required(true)
+            .value_name("NAME")
+            .help("Its client id")
+    };
+    Command::new("machine")
+        .about("Machine accounts: an id and a secret that are traded for tokens")
+        .subcommand_required(true)
+        .subcommand(
+            with_settings(Command::new("create").about("Make one, and print its id and secret"))
+                .arg(name())
+                .arg(list("groups", "Its groups").required(true))
+                .arg(
+                    Arg::new("description")
+                        .long("description")
+                        .value_name("TEXT")
+                        .help("What it is for"),
+                ),
+        )
+        .subcommand(with_settings(Command::new("list").about("List them, one a line")))
+        .subcommand(
+            with_settings(Command::new("remove").about("End one and all of its tokens, at once")).arg(name()),
         )
 }
 

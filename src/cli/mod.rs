@@ -7,6 +7,7 @@ mod check;
 mod daemon;
 mod demo;
 mod login;
+mod machine;
 mod serve;
 mod server;
 mod token;
@@ -77,6 +78,9 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("access", Some(("export", _))) => finish(access::export(&config).await),
             ("access", Some(("import", matches))) => finish(access::import(&config, matches).await),
             ("access", Some(("reset", matches))) => finish(access::reset(&config, matches).await),
+            ("machine", Some(("create", matches))) => finish(machine::create(&config, matches).await),
+            ("machine", Some(("list", _))) => finish(machine::list(&config).await),
+            ("machine", Some(("remove", matches))) => finish(machine::remove(&config, matches).await),
             ("admin", Some(("reset-password", _))) => finish(admin::reset_password(&config).await),
             _ => ExitCode::FAILURE,
         }

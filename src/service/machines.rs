@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::clock::Clock;
 use crate::domain::Kind;
 use crate::domain::access::Permit;
@@ -93,7 +95,7 @@ pub struct Handed {
 }
 
 /// A machine that is to be made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Wish {
     /// Its name.
     pub name: String,

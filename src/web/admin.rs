@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::api::machines;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::domain::Kind;
@@ -13,7 +14,8 @@ use crate::domain::access::Permit;
 use crate::domain::claims::Lifetime;
 use crate::domain::secret::Secret;
 use crate::service::explain::{Explained, Question};
-use crate::service::tokens::{Owner, Wish};
+use crate::service::machines::Wish;
+use crate::service::tokens::{self, Owner};
 
 /// A new password for a local account.
 #[derive(Debug, Deserialize)]
@@ -52,7 +54,7 @@ pub(super) async fn create_token(
 ) -> Result<Json<Value>, Problem> {
     let lifetime = Lifetime::from_hours(wish.hours).map_err(|words| Problem::new(Kind::Invalid, words))?;
     let scopes = wish.scopes.map(|scopes| scopes.into_iter().collect());
-    let wished = Wish {
+    let wished = tokens::Wish {
         scopes,
         lifetime,
         description: wish.description.clone(),
@@ -136,4 +138,29 @@ pub(super) async fn reset_scope(
         .reset(&Permit::of_the_operator(), &named.scope)
         .await?;
     Ok(Json(json!({"scope": named.scope, "source": "file"})))
+}
+
+/// Every machine account of ours.
+pub(super) async fn machines(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    machines::listed(&state, &Permit::of_the_operator()).await
+}
+
+pub(super) async fn create_machine(
+    State(state): State<AppState>,
+    Json(wish): Json<Wish>,
+) -> Result<Json<Value>, Problem> {
+    machines::created(&state, &Permit::of_the_operator(), wish).await
+}
+
+/// Which machine account to remove.
+#[derive(Debug, Deserialize)]
+pub(super) struct Machine {
+    name: String,
+}
+
+pub(super) async fn remove_machine(
+    State(state): State<AppState>,
+    Json(machine): Json<Machine>,
+) -> Result<Json<Value>, Problem> {
+    machines::removed(&state, &Permit::of_the_operator(), &machine.name).await
 }

@@ -101,6 +101,10 @@ pub const ADMIN_PASSWORD: &str = "/admin/password";
 pub const ADMIN_ROTATE: &str = "/admin/rotate-keys";
 /// Revoke a token.
 pub const ADMIN_REVOKE: &str = "/admin/revoke";
+/// Make a machine account; all of them.
+pub const ADMIN_MACHINES: &str = "/admin/machines";
+/// Remove one.
+pub const ADMIN_MACHINE_REMOVE: &str = "/admin/machines/remove";
 /// A token for anybody; all of them.
 pub const ADMIN_TOKENS: &str = "/admin/tokens";
 /// Why anybody may do something, or not.

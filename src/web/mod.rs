@@ -140,6 +140,11 @@ pub fn admin(state: AppState) -> Router {
         .route(links::ADMIN_TOKENS, get(admin::tokens).post(admin::create_token))
         .route(links::ADMIN_REVOKE, post(admin::revoke))
         .route(links::ADMIN_ROTATE, post(admin::rotate_keys))
+        .route(
+            links::ADMIN_MACHINES,
+            get(admin::machines).post(admin::create_machine),
+        )
+        .route(links::ADMIN_MACHINE_REMOVE, post(admin::remove_machine))
         .route(links::ADMIN_EXPLAIN, post(admin::explain))
         .route(
             links::ADMIN_SCOPES,

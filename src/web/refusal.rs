@@ -20,17 +20,15 @@ fn challenge(refusal: &Refusal) -> Option<HeaderValue> {
         (Reason::Denied, Some(_)) => Some("insufficient_scope"),
         _ => return None,
     };
-    let mut words = "Bearer realm=\"mcp\"".to_owned();
     let parameters = [
         ("error", error),
         ("scope", scope.as_deref()),
         ("resource_metadata", refusal.metadata.as_deref()),
     ];
-    for (name, value) in parameters {
-        if let Some(value) = value {
-            words.push_str(&format!(", {name}=\"{value}\""));
-        }
-    }
+    let said = parameters
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!(", {name}=\"{}\"", value?)));
+    let words = format!("Bearer realm=\"mcp\"{}", said.collect::<String>());
     HeaderValue::from_str(&words).ok()
 }
 

@@ -259,3 +259,60 @@ async fn a_sign_in_keeps_a_private_token_that_the_other_commands_use_and_refresh
     assert_ne!(read()["refresh_token"], before["refresh_token"]);
     assert_eq!(run(&["server", "list"], "").1, "");
 }
+
+#[tokio::test]
+async fn a_machine_account_is_made_and_removed_with_and_without_a_daemon() {
+    let setup = Setup::new();
+    let run = |setup: &Setup, words: &[&str]| {
+        let output = setup.command(words).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let create = [
+        "machine",
+        "create",
+        "bot",
+        "--groups",
+        "mcp-registry-user",
+        "--description",
+        "builds",
+    ];
+    let (ok, said, words) = run(&setup, &create);
+    assert!(
+        ok && said.starts_with("client_id\tbot\nclient_secret\t"),
+        "{said}{words}"
+    );
+    let secret = said.trim().rsplit('\t').next().unwrap().to_owned();
+    let (ok, _, words) = run(&setup, &create);
+    assert!(!ok && words.contains("already an account named `bot`"), "{words}");
+    let gateway = setup.start();
+    let ask = |secret: String| {
+        let form = format!("grant_type=client_credentials&client_id=bot&client_secret={secret}");
+        let nobody = gateway.anonymous();
+        async move { nobody.form("/api/auth/token", &form).await }
+    };
+    let granted = ask(secret.clone()).await;
+    assert_eq!(granted.status, 200, "{}", granted.text());
+    let token = granted.value()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        run(&gateway.setup, &["machine", "list"]).1,
+        "bot\tmcp-registry-user\toperator\tbuilds\n"
+    );
+    assert!(
+        !run(&gateway.setup, &["machine", "create", "admin", "--groups", "x"]).0,
+        "a person's name"
+    );
+    let (ok, said, words) = run(&gateway.setup, &["machine", "remove", "bot"]);
+    assert!(ok && said == "bot is removed\n", "{words}");
+    assert_eq!(ask(secret).await.status, 401);
+    assert_eq!(
+        gateway
+            .anonymous()
+            .bearer(&token)
+            .get("/api/auth/me")
+            .await
+            .status,
+        401
+    );
+    assert!(!run(&gateway.setup, &["machine", "remove", "bot"]).0);
+}

@@ -27,6 +27,7 @@ mod gate;
 mod groups;
 mod harness;
 mod hostile;
+mod keycloak;
 mod login;
 mod matrix;
 mod names;

@@ -373,6 +373,12 @@ async fn changes_by_a_cookie_from_another_site_are_refused_on_every_route() {
         ("DELETE", "/api/tokens/x"),
         ("DELETE", "/api/sessions/x"),
         ("POST", "/oauth2/authorize"),
+        ("POST", "/api/servers/groups/create"),
+        ("POST", "/api/servers/groups/delete"),
+        ("POST", "/api/servers/groups/add"),
+        ("POST", "/api/servers/groups/remove"),
+        ("POST", "/api/servers/groups/import"),
+        ("POST", "/api/access/reset"),
         ("POST", "/login"),
     ] {
         for (name, value) in [

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::domain::access::{Call, Permit, decide};
@@ -41,8 +42,11 @@ pub(in crate::web) async fn list(
     State(state): State<AppState>,
     Member(caller): Member,
 ) -> Result<Json<Value>, Problem> {
-    let permit = administration(&state, &caller.identity)?;
-    let machines = state.machines.list(&permit).await?;
+    listed(&state, &administration(&state, &caller.identity)?).await
+}
+
+pub(in crate::web) async fn listed(state: &AppState, permit: &Permit) -> Result<Json<Value>, Problem> {
+    let machines = state.machines.list(permit).await?;
     let rows: Vec<Value> = machines.iter().map(row).collect();
     Ok(Json(json!({"total": rows.len(), "users": rows})))
 }
@@ -51,7 +55,7 @@ pub(in crate::web) async fn list(
 pub(in crate::web) async fn create(
     State(state): State<AppState>,
     change: Change,
-) -> Result<(axum::http::StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let permit = administration(&state, &change.caller.identity)?;
     let fields = &change.draft.0;
     let text = |field: &str| match fields.get(field) {
@@ -64,12 +68,20 @@ pub(in crate::web) async fn create(
         description: text("description")?,
         groups: groups(fields.get("groups"))?,
     };
-    let (machine, secret) = state.machines.create(&permit, wish).await?;
+    Ok((StatusCode::CREATED, created(&state, &permit, wish).await?))
+}
+
+pub(in crate::web) async fn created(
+    state: &AppState,
+    permit: &Permit,
+    wish: Wish,
+) -> Result<Json<Value>, Problem> {
+    let (machine, secret) = state.machines.create(permit, wish).await?;
     let mut answer = row(&machine);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("client_secret".to_owned(), json!(secret.expose()));
     }
-    Ok((axum::http::StatusCode::CREATED, Json(answer)))
+    Ok(Json(answer))
 }
 
 /// A list of names, or one text with commas.
@@ -95,8 +107,15 @@ pub(in crate::web) async fn remove(
     Path(name): Path<String>,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let permit = administration(&state, &change.caller.identity)?;
-    state.machines.remove(&permit, &name).await?;
-    state.tokens.revoke_all(permit.actor(), &name).await?;
+    removed(&state, &administration(&state, &change.caller.identity)?, &name).await
+}
+
+pub(in crate::web) async fn removed(
+    state: &AppState,
+    permit: &Permit,
+    name: &str,
+) -> Result<Json<Value>, Problem> {
+    state.machines.remove(permit, name).await?;
+    state.tokens.revoke_all(permit.actor(), name).await?;
     Ok(Json(json!({"username": name, "deleted": true})))
 }

@@ -136,6 +136,24 @@ impl Setup {
     }
 }
 
+/// A person with a real browser: what it saw in the end.
+pub fn walk(wish: &Value) -> Value {
+    let mut command = Command::new(node());
+    let output = command
+        .arg(part("login.mjs"))
+        .arg(wish.to_string())
+        .current_dir(tools())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(said.lines().last().unwrap()).unwrap()
+}
+
 /// A page that a browser came to.
 #[derive(Debug)]
 pub struct Page {
@@ -205,7 +223,14 @@ impl Browser {
     pub async fn sign_in(&mut self, base: &str, provider: &str, user: &str) -> Page {
         let form = self.visit("GET", &format!("{base}/auth/{provider}"), "").await;
         assert_eq!(form.answer.status, 200, "{}: {}", form.url, form.answer.text());
-        self.visit("POST", &form.url, &format!("username={user}&password={user}"))
+        // Keycloak's form leads to an address of its own.
+        let html = form.answer.text();
+        let action = html
+            .split("action=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        let to = action.map_or(form.url, |action| action.replace("&amp;", "&"));
+        self.visit("POST", &to, &format!("username={user}&password={user}"))
             .await
     }
 
