@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::harness::identity::{Browser, Idp, part, text, walk};
@@ -218,15 +219,15 @@ async fn an_issuer_that_was_never_heard_of_works_by_discovery_alone() {
         "{sessions}"
     );
     // Its machines get opaque tokens, which say nothing here.
-    let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
+    let basic = base64::prelude::BASE64_STANDARD.encode(format!("{client}:{secret}"));
     let document = Actor::new(issuer)
         .get("/.well-known/openid-configuration")
         .await
         .value();
     let endpoint = text(&document, "token_endpoint");
-    let granted = Actor::new(issuer)
-        .form(endpoint.strip_prefix(issuer.as_str()).unwrap(), &form)
-        .await;
+    let machine = Actor::new(issuer).with("authorization", &format!("Basic {basic}"));
+    let path = endpoint.strip_prefix(issuer.as_str()).unwrap();
+    let granted = machine.form(path, "grant_type=client_credentials").await;
     assert_eq!(granted.status, 200, "{}", granted.text());
     let opaque = gateway
         .anonymous()
