@@ -308,6 +308,11 @@ pub(super) async fn ensure_admin(
             login
                 .set_password(&operator, &config.admin_user, groups(), password.clone())
                 .await?;
+            parts
+                .state
+                .tokens
+                .revoke_all(operator.actor(), &config.admin_user)
+                .await?;
             parts.state.callers.forget_sessions();
         }
         return Ok(None);

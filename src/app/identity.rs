@@ -12,9 +12,10 @@ use crate::config::Config;
 use crate::idp::{self, LeftOut, Providers, Variables};
 use crate::mcp;
 use crate::service::advertised::Advertised;
+use crate::service::callers::Callers;
 use crate::service::login::SESSION_LENGTH;
 use crate::service::renewal::Renewal;
-use crate::service::sign_in;
+use crate::service::sign_in::{self, SignIn};
 
 /// The declarations of whoever has no folder of their own.
 const DEFAULT_PROVIDERS: &str = include_str!("../../auth/oauth2_providers.yml");
@@ -109,20 +110,20 @@ pub(super) fn renewal(config: &Config, parts: &Parts) -> Renewal {
         store: Arc::clone(&parts.store),
         sealer: parts.sealer.clone(),
         callers: parts.state.callers.clone(),
+        tokens: parts.state.tokens.clone(),
         clock: Arc::new(SystemClock),
         every: config.session_check,
     }
 }
 
-/// Read the declarations again; sessions and tokens of what is gone are asked about at once.
-pub(super) fn reload(config: &Config, parts: &Parts) -> impl Fn() + Send + Sync + 'static {
-    let source = ProviderSource::of(config);
-    let (providers, callers) = (
-        parts.state.sign_in.providers().clone(),
-        parts.state.callers.clone(),
-    );
-    move || match source.declare(&providers) {
+/// Read the declarations again; the providers of all sessions are asked about them at once.
+pub(super) async fn reload(source: ProviderSource, sign_in: SignIn, callers: Callers) {
+    match source.declare(sign_in.providers()) {
         Ok(()) => {
+            if let Err(error) = sign_in.ask_again().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "sessions could not be asked about");
+            }
             callers.forget_sessions();
             tracing::info!("identity providers read");
         }

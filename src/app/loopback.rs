@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,11 +43,19 @@ impl Loopback {
     /// The code that comes with this state. Whatever else asks is told that there is nothing, and changes nothing.
     pub(super) async fn code(self, state: &str) -> anyhow::Result<String> {
         let waiting = async {
+            // Browsers open connections ahead and leave them idle: nobody waits behind those.
+            let mut open = FuturesUnordered::new();
             loop {
-                let (stream, _) = self.listener.accept().await.context("waiting for the browser")?;
-                let answered = tokio::time::timeout(ONE, answer(stream, state)).await;
-                if let Ok(Ok(Some(code))) = answered {
-                    return Ok(code);
+                tokio::select! {
+                    accepted = self.listener.accept() => {
+                        let (stream, _) = accepted.context("waiting for the browser")?;
+                        open.push(tokio::time::timeout(ONE, answer(stream, state)));
+                    }
+                    Some(answered) = open.next(), if !open.is_empty() => {
+                        if let Ok(Ok(Some(code))) = answered {
+                            return Ok(code);
+                        }
+                    }
                 }
             }
         };

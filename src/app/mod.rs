@@ -16,6 +16,7 @@ mod tasks;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use self::build::Parts;
@@ -23,6 +24,8 @@ use self::signals::{Signals, Wish};
 use self::tasks::Tasks;
 use crate::config::Config;
 use crate::config::folders::Folders;
+use crate::domain::secret::Secret;
+use crate::service::renewal::Renewal;
 use crate::web;
 use crate::web::view::View;
 
@@ -40,10 +43,12 @@ pub async fn run(config: Config, with_demos: bool) -> anyhow::Result<()> {
     let tasks = Tasks::new();
     // nginx ends first, while the gate still answers the last requests.
     let front = CancellationToken::new();
+    // Before anybody could try to sign in.
+    let password = build::ensure_admin(&config, &folders, &parts).await?;
     let started = start(&config, &folders, &parts, &tasks, &front);
     let outcome = tokio::select! {
         started = started => match started {
-            Ok(()) => match greet(&config, &folders, &parts, &tasks, with_demos).await {
+            Ok(()) => match greet(&config, &folders, (&parts, &tasks), password.as_ref(), with_demos).await {
                 Ok(()) => serve(&config, &parts, &tasks, &mut signals).await,
                 Err(error) => Err(error),
             },
@@ -109,16 +114,15 @@ async fn start(
             std::future::ready(())
         }
     })?;
-    watch_folder(tasks, config.auth_dir.as_deref(), "auth", {
-        let (source, scopes) = (parts.policy.clone(), state.scopes.clone());
-        let providers = identity::reload(config, parts);
-        move || {
-            // First the providers: with one, other groups than those of local accounts may be an administrator's.
-            providers();
-            rights::reload(source.clone(), scopes.clone())
-        }
-    })?;
+    watch_folder(
+        tasks,
+        config.auth_dir.as_deref(),
+        "auth",
+        reload_auth(config, parts),
+    )?;
     let renewal = identity::renewal(config, parts);
+    let keys = Renewal::keep_keys(renewal.providers.clone(), stop.clone());
+    tasks.spawn("provider keys", &stop, keys);
     tasks.spawn("renewal", &stop, renewal.run(stop.clone()));
     let Some(nginx) = &parts.nginx else {
         for address in &config.listen {
@@ -164,20 +168,14 @@ async fn start(
 async fn greet(
     config: &Config,
     folders: &Folders,
-    parts: &Parts,
-    tasks: &Tasks,
+    (parts, tasks): (&Parts, &Tasks),
+    password: Option<&Secret<String>>,
     with_demos: bool,
 ) -> anyhow::Result<()> {
-    let password = build::ensure_admin(config, folders, parts).await?;
     if with_demos {
         demos::start(parts, tasks).await?;
     }
-    greeting::print(
-        config,
-        folders,
-        password.as_ref(),
-        with_demos && parts.nginx.is_some(),
-    );
+    greeting::print(config, folders, password, with_demos && parts.nginx.is_some());
     Ok(())
 }
 
@@ -190,12 +188,30 @@ async fn serve(config: &Config, parts: &Parts, tasks: &Tasks, signals: &mut Sign
                 Wish::Stop => return Ok(()),
                 Wish::Reload => {
                     reload_view(&parts.state.view);
-                    identity::reload(config, parts)();
-                    rights::reload(parts.policy.clone(), parts.state.scopes.clone()).await;
+                    reload_auth(config, parts)().await;
                 }
             },
             () = died.cancelled() => bail!("a part of the daemon ended by itself"),
         }
+    }
+}
+
+/// Read the folder `auth` again: first the providers, because with one other groups than those of local accounts may be an
+/// administrator's.
+fn reload_auth(
+    config: &Config,
+    parts: &Parts,
+) -> impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static {
+    let declared = identity::ProviderSource::of(config);
+    let (sign_in, callers) = (parts.state.sign_in.clone(), parts.state.callers.clone());
+    let (source, scopes) = (parts.policy.clone(), parts.state.scopes.clone());
+    move || {
+        let providers = identity::reload(declared.clone(), sign_in.clone(), callers.clone());
+        let rights = rights::reload(source.clone(), scopes.clone());
+        Box::pin(async {
+            providers.await;
+            rights.await;
+        })
     }
 }
 

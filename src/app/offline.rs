@@ -68,10 +68,9 @@ impl Offline {
     /// Give the local administrator a password.
     pub async fn set_admin_password(&self, name: &str, password: Secret<String>) -> anyhow::Result<()> {
         let groups = vec![ADMIN_GROUP.to_owned()];
-        Ok(self
-            .login
-            .set_password(&Permit::of_the_operator(), name, groups, password)
-            .await?)
+        let operator = Permit::of_the_operator();
+        self.login.set_password(&operator, name, groups, password).await?;
+        Ok(self.tokens.revoke_all(operator.actor(), name).await?)
     }
 
     /// The tokens of this data folder.

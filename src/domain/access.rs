@@ -346,10 +346,10 @@ fn is_within_bounds(who: &Identity, call: &Call<'_>) -> bool {
         return true;
     };
     match call {
-        Call::Mcp { server, .. } => {
-            let rest = bound.strip_prefix(server.as_str());
+        Call::Mcp { server, .. } => bound.iter().any(|path| {
+            let rest = path.strip_prefix(server.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
+        }),
         Call::Registry { .. } | Call::Agent { .. } | Call::Administration => false,
     }
 }
@@ -380,6 +380,7 @@ root: [{server: '*', methods: [all], tools: ['*']}]
             username: "ada".to_owned(),
             client_id: String::new(),
             provider: None,
+            token: None,
             bound_to: None,
             groups: Vec::new(),
             scopes: scopes.iter().map(|&s| s.to_owned()).collect(),

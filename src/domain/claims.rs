@@ -12,6 +12,9 @@ pub const ISSUER: &str = "mcp-auth-server";
 /// `aud` of every token that we sign.
 pub const AUDIENCE: &str = "mcp-registry";
 
+/// `auth_method` of tokens that the operator vends: their scopes are the operator's word.
+pub const OPERATOR: &str = "operator";
+
 /// The claims of an access token (RFC 7519 section 4, RFC 9068 section 2.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -68,6 +71,7 @@ impl Claims {
             groups: self.groups.clone(),
             scopes: self.scope.split_whitespace().map(str::to_owned).collect(),
             method: AuthMethod::SelfSigned,
+            token: Some(self.jti.clone()).filter(|id| !id.is_empty()),
             until: Timestamp::from_unix(self.exp),
         }
     }

@@ -373,6 +373,7 @@ wide: [{server: '*', methods: ['*'], tools: ['*']}]
             let who = Identity {
                 username: "ada".to_owned(),
                 provider: None,
+                token: None,
                 bound_to: None,
                 client_id: String::new(),
                 groups: vec!["g".to_owned()],

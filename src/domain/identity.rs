@@ -77,8 +77,10 @@ pub struct Identity {
     pub method: AuthMethod,
     /// When the proof ends.
     pub until: Timestamp,
-    /// The path of ours that their token was issued for, when it was for nothing else (RFC 8707).
-    pub bound_to: Option<String>,
+    /// The id of the token of ours that proved it.
+    pub token: Option<String>,
+    /// The paths of ours that their token was issued for, when it was for nothing else (RFC 8707).
+    pub bound_to: Option<Vec<String>>,
 }
 
 impl Identity {
@@ -94,16 +96,14 @@ impl Identity {
     }
 
     /// The name under which the book keeps what is theirs: that of a local account, or the provider's name, a colon and
-    /// theirs. Local names hold no colon.
+    /// theirs; `client:` stands before the name of a machine. Local names hold no colon, and people's at providers do not
+    /// begin with `client:`.
     pub fn account(&self) -> String {
-        let name = if self.username.is_empty() {
-            &self.client_id
-        } else {
-            &self.username
-        };
-        match &self.provider {
-            Some(provider) => format!("{provider}:{name}"),
-            None => name.clone(),
+        match (&self.provider, self.username.as_str()) {
+            (Some(provider), "") => format!("{provider}:client:{}", self.client_id),
+            (Some(provider), name) => format!("{provider}:{name}"),
+            (None, "") => self.client_id.clone(),
+            (None, name) => name.to_owned(),
         }
     }
 
@@ -130,23 +130,19 @@ pub struct Vouched {
     pub client_id: String,
     /// Their groups.
     pub groups: Vec<String>,
-    /// Scopes that a machine's token names itself, perhaps behind the name of a resource server and a slash.
+    /// Scopes that a machine's token names itself.
     pub scopes: Vec<String>,
     /// When the proof ends.
     pub until: Timestamp,
-    /// The path of ours that it is for, when it is for nothing else.
-    pub bound_to: Option<String>,
+    /// The paths of ours that it is for, when it is for nothing else.
+    pub bound_to: Option<Vec<String>>,
 }
 
 impl Vouched {
     /// Who that is under a policy.
     pub fn identity(&self, policy: &Policy, method: AuthMethod) -> Identity {
         let mut scopes = policy.scopes_for(&self.groups);
-        let named = self.scopes.iter().flat_map(|scope| {
-            let behind = scope.split_once('/').map(|(_, behind)| behind);
-            [Some(scope.as_str()), behind].into_iter().flatten()
-        });
-        scopes.extend(named.filter(|scope| policy.knows(scope)).map(str::to_owned));
+        scopes.extend(self.scopes.iter().filter(|scope| policy.knows(scope)).cloned());
         Identity {
             username: self.username.clone(),
             client_id: self.client_id.clone(),
@@ -155,6 +151,7 @@ impl Vouched {
             scopes,
             method,
             until: self.until,
+            token: None,
             bound_to: self.bound_to.clone(),
         }
     }

@@ -43,6 +43,17 @@ pub struct Refresh {
     pub expires_at: Timestamp,
 }
 
+/// What keeping a new token came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is kept.
+    Kept,
+    /// Its owner has had too many; the oldest of those is of this time.
+    TooMany(Timestamp),
+    /// Its family has been revoked meanwhile, or its machine is gone: it must not come into the world.
+    Ended,
+}
+
 /// What using a refresh token came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {

@@ -4,7 +4,7 @@ use jsonwebtoken::{Header, Validation};
 use serde_json::Value;
 
 use super::claims::{Claims, has_overage, is_machine, text, vouched};
-use super::keys::Found;
+use super::keys::{Found, Why};
 use super::provider::Provider;
 use super::{Error, Providers};
 use crate::clock::Timestamp;
@@ -35,6 +35,12 @@ impl Providers {
     pub async fn verify(&self, token: &str) -> Result<Vouched, Refused> {
         let header = jsonwebtoken::decode_header(token);
         let header = header.map_err(|_| Refused::Foreign("a token that is no JWT"))?;
+        // What must be understood and is not (RFC 7515 section 4.1.11).
+        if first_part(token).is_none_or(|header| header.contains_key("crit")) {
+            return Err(Refused::Bad(
+                "a token with a critical header that is not understood",
+            ));
+        }
         // Read before it is verified, only to know whose key to try.
         let unverified = payload(token).ok_or(Refused::Foreign("a token that is no JWT"))?;
         let iss = text(&unverified, "iss").ok_or(Refused::Foreign("a token without an issuer"))?;
@@ -47,7 +53,7 @@ impl Providers {
         check_kind(provider, &claims, &header)?;
         let bound_to = self.check_audience(provider, &claims)?;
         let mut vouched = vouched(provider, &claims, until).map_err(Refused::Bad)?;
-        if has_overage(&claims) {
+        if has_overage(provider.vendor, &claims) {
             vouched.groups = self.groups_of(provider, &claims).await.map_err(Refused::Away)?;
         }
         Ok(Vouched { bound_to, ..vouched })
@@ -63,7 +69,7 @@ impl Providers {
         let (http, now) = (&self.0.http, self.0.clock.now());
         let (found, new) = provider
             .keys
-            .find(http, &address, header.kid.as_deref(), now)
+            .find(http, &address, (header.kid.as_deref(), Why::Somebody), now)
             .await;
         if new {
             self.bump();
@@ -89,8 +95,8 @@ impl Providers {
             .map_err(|_| Refused::Bad("a token with a wrong signature"))
     }
 
-    /// Whether the token is meant for us; a path of ours when it is meant for what lies there alone (RFC 8707).
-    fn check_audience(&self, provider: &Provider, claims: &Claims) -> Result<Option<String>, Refused> {
+    /// Whether the token is meant for us; paths of ours when it is meant for what lies there alone (RFC 8707).
+    fn check_audience(&self, provider: &Provider, claims: &Claims) -> Result<Option<Vec<String>>, Refused> {
         let declared = &provider.declared;
         let audiences: Vec<&str> = match claims.get("aud") {
             None => {
@@ -121,19 +127,27 @@ impl Providers {
                 .filter(|rest| rest.starts_with('/'))
                 .map(str::to_owned)
         };
-        audiences
-            .iter()
-            .find_map(below)
-            .map(Some)
-            .ok_or(Refused::Audience)
+        let paths: Vec<String> = audiences.iter().filter_map(below).collect();
+        if paths.is_empty() {
+            Err(Refused::Audience)
+        } else {
+            Ok(Some(paths))
+        }
     }
 }
 
 /// The claims without a look at the signature.
 pub(super) fn payload(token: &str) -> Option<Claims> {
+    object(token.split('.').nth(1)?)
+}
+
+fn first_part(token: &str) -> Option<Claims> {
+    object(token.split('.').next()?)
+}
+
+fn object(part: &str) -> Option<Claims> {
     use base64::Engine;
-    let payload = token.split('.').nth(1)?;
-    let bytes = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let bytes = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -161,9 +175,13 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<Timestamp, Refused> {
 }
 
 /// An ID token proves to a client that somebody signed in; it is no key to a server (RFC 9068 section 4, RFC 8725
-/// section 3.11).
+/// section 3.11). Where a vendor has no word for the kind, only what ID tokens do not have counts.
 fn check_kind(provider: &Provider, claims: &Claims, header: &Header) -> Result<(), Refused> {
     let no_access = Err(Refused::Bad("an ID token, or another that is no access token"));
+    // Bound to a key whose proof we do not ask for: as a bearer token it was stolen (RFC 7800 section 3).
+    if claims.contains_key("cnf") {
+        return Err(Refused::Bad("a token that is bound to a key"));
+    }
     let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
     if !matches!(kind.as_str(), "jwt" | "at+jwt" | "application/at+jwt") {
         return no_access;
@@ -178,15 +196,25 @@ fn check_kind(provider: &Provider, claims: &Claims, header: &Header) -> Result<(
     if kind != "jwt" {
         return Ok(());
     }
-    let client = ["azp", "appid"].iter().any(|name| claims.contains_key(*name));
-    if provider.vendor == Vendor::Entra && !client {
+    let has = |names: &[&str]| names.iter().any(|name| claims.contains_key(*name));
+    // `events`: a message about a sign-out (Back-Channel Logout 1.0 section 2.4).
+    if has(&["nonce", "at_hash", "c_hash", "events"]) {
         return no_access;
     }
-    if ["nonce", "at_hash", "c_hash"]
-        .iter()
-        .any(|name| claims.contains_key(*name))
-    {
-        return no_access;
+    let telling: &[&str] = match provider.vendor {
+        Vendor::Entra => &["azp", "appid"],
+        _ => &["scope", "scp", "client_id"],
+    };
+    // An audience that is not a client's is no ID token's either.
+    let client = provider.declared.client_id.as_str();
+    let for_client = match claims.get("aud") {
+        Some(Value::String(one)) => one == client,
+        Some(Value::Array(rows)) => rows.iter().any(|row| row.as_str() == Some(client)),
+        _ => false,
+    };
+    if has(telling) || !for_client {
+        Ok(())
+    } else {
+        no_access
     }
-    Ok(())
 }

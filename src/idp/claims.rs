@@ -23,7 +23,10 @@ fn first<'a>(claims: &'a Claims, names: &[String]) -> Option<&'a str> {
 }
 
 /// Whether the groups stand elsewhere because there are too many (Entra's "groups overage claim").
-pub(super) fn has_overage(claims: &Claims) -> bool {
+pub(super) fn has_overage(vendor: Vendor, claims: &Claims) -> bool {
+    if vendor != Vendor::Entra {
+        return false;
+    }
     let names = claims.get("_claim_names").and_then(Value::as_object);
     names.is_some_and(|names| names.contains_key("groups"))
         || claims.get("hasgroups").and_then(Value::as_bool) == Some(true)
@@ -40,8 +43,12 @@ pub(super) fn is_machine(vendor: Vendor, claims: &Claims) -> bool {
                     && text(claims, "sub") == text(claims, "oid"))
         }
         Vendor::Cognito => text(claims, "username").is_none() && text(claims, "cognito:username").is_none(),
+        // A person could choose such a name; only a service account's is that of the client which asked.
         Vendor::Keycloak => {
-            text(claims, "preferred_username").is_some_and(|name| name.starts_with("service-account-"))
+            let name =
+                text(claims, "preferred_username").and_then(|name| name.strip_prefix("service-account-"));
+            let client = text(claims, "client_id").filter(|client| text(claims, "azp") == Some(client));
+            matches!((name, client), (Some(name), Some(client)) if name.eq_ignore_ascii_case(client))
         }
         Vendor::Github | Vendor::Oidc => {
             text(claims, "sub").is_some() && text(claims, "sub") == text(claims, "client_id")
@@ -63,10 +70,13 @@ pub(super) fn vouched(
     // A machine has no other name than its client's; Keycloak gives its account one.
     let username = match (machine, provider.vendor) {
         (true, vendor) if vendor != Vendor::Keycloak => "",
-        _ => first(claims, &declared.mapping.username).ok_or("no claim with the user's name")?,
+        _ => name_of(claims, &declared.mapping.username).ok_or("no claim with the user's name")?,
     };
     if !username.is_empty() {
         check_name(username).map_err(|_| "a user name that cannot be used")?;
+        if username.starts_with("client:") {
+            return Err("a user name that cannot be used");
+        }
     } else if client_id.is_empty() {
         return Err("no claim with the client");
     }
@@ -78,11 +88,7 @@ pub(super) fn vouched(
         groups.extend(kept.iter().cloned());
     }
     let scopes = match (machine, provider.vendor) {
-        (true, Vendor::Cognito) => text(claims, "scope")
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
+        (true, Vendor::Cognito) => own_scopes(claims, &declared.resource_servers),
         _ => Vec::new(),
     };
     Ok(Vouched {
@@ -97,6 +103,24 @@ pub(super) fn vouched(
     })
 }
 
+/// The first claim with a name; an address of mail is one only when the provider has seen that it is the person's.
+fn name_of<'a>(claims: &'a Claims, names: &[String]) -> Option<&'a str> {
+    let verified = claims.get("email_verified").and_then(Value::as_bool) == Some(true);
+    let names = names.iter().filter(|name| name.as_str() != "email" || verified);
+    names.map(String::as_str).find_map(|name| text(claims, name))
+}
+
+/// The scopes in a token, without the names of our own resource servers before them. Other resource servers' scopes stay as
+/// they are: `billing/x` is no `x`.
+fn own_scopes(claims: &Claims, resource_servers: &[String]) -> Vec<String> {
+    let scopes = text(claims, "scope").unwrap_or_default().split_whitespace();
+    let own = scopes.map(|scope| {
+        let behind = |server: &String| scope.strip_prefix(server.as_str())?.strip_prefix('/');
+        resource_servers.iter().find_map(behind).unwrap_or(scope)
+    });
+    own.map(str::to_owned).collect()
+}
+
 fn groups(provider: &Provider, claims: &Claims, machine: bool) -> Vec<String> {
     // An application at Entra is given roles where a person is given groups.
     let roles = (machine && provider.vendor == Vendor::Entra).then(|| "roles".to_owned());
@@ -108,11 +132,16 @@ fn groups(provider: &Provider, claims: &Claims, machine: bool) -> Vec<String> {
             Value::String(one) => vec![one.as_str()],
             _ => Vec::new(),
         });
-    let usable = rows.filter(|name| check_name(name).is_ok());
-    let named = usable.map(|name| match provider.vendor {
+    let named = rows.map(|name| match provider.vendor {
         // With full paths a top-level group is `/name`.
         Vendor::Keycloak => name.strip_prefix('/').unwrap_or(name),
         _ => name,
     });
-    named.take(MOST_GROUPS).map(str::to_owned).collect()
+    usable(named)
+}
+
+/// Names that can be groups, and not without end.
+pub(super) fn usable<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names = names.filter(|name| check_name(name).is_ok());
+    names.take(MOST_GROUPS).map(str::to_owned).collect()
 }

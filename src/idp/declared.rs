@@ -52,8 +52,23 @@ pub struct LeftOut {
 /// A file's top level may hold these beside providers.
 const NOT_PROVIDERS: &[&str] = &["session", "registry"];
 
+/// Names that would mean something else: in addresses, in the names of accounts.
+const RESERVED: &[&str] = &["callback", "api-key", "local", "session", "registry"];
+
+/// Where the text is broken, without a word of it: it holds secrets.
+fn place_of(error: &serde_saphyr::Error) -> String {
+    match error.location() {
+        Some(place) => format!(
+            "the text is no YAML at line {}, column {}",
+            place.line(),
+            place.column()
+        ),
+        None => "the text is no YAML".to_owned(),
+    }
+}
+
 pub(super) fn parse(yaml: &str, variables: &Variables) -> Result<(Vec<Provider>, Vec<LeftOut>), Error> {
-    let whole: Value = serde_saphyr::from_str(yaml).map_err(|error| Error::Declared(error.to_string()))?;
+    let whole: Value = serde_saphyr::from_str(yaml).map_err(|error| Error::Declared(place_of(&error)))?;
     let top = match whole {
         Value::Null => Map::new(),
         Value::Object(mut top) => match top.remove("providers") {
@@ -66,7 +81,8 @@ pub(super) fn parse(yaml: &str, variables: &Variables) -> Result<(Vec<Provider>,
     };
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
     for (name, value) in top {
-        if NOT_PROVIDERS.contains(&name.as_str()) {
+        // Settings of earlier systems; a provider of such a name would be lost in silence.
+        if NOT_PROVIDERS.contains(&name.as_str()) && value.get("client_id").is_none() {
             continue;
         }
         match one(&name, value, variables) {
@@ -125,6 +141,7 @@ pub(super) struct Raw {
     audiences: Vec<String>,
     clients: Vec<String>,
     client_groups: BTreeMap<String, Vec<String>>,
+    resource_servers: Vec<String>,
     pub(super) tenant_id: Option<String>,
     pub(super) user_pool_id: Option<String>,
     graph_url: Option<String>,
@@ -149,13 +166,9 @@ pub(super) struct Raw {
 
 fn one(name: &str, mut value: Value, variables: &Variables) -> Result<Option<Declaration>, Fault> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-    if name.is_empty()
-        || name.len() > 40
-        || matches!(name, "callback" | "api-key")
-        || !name.bytes().all(plain)
-    {
+    if name.is_empty() || name.len() > 40 || RESERVED.contains(&name) || !name.bytes().all(plain) {
         return Err(wrong(
-            "expected a name of at most 40 lower-case letters, digits, `-` and `_`, and neither `callback` nor `api-key`",
+            "expected a name of at most 40 lower-case letters, digits, `-` and `_`, and none of callback, api-key, local, session, registry",
         ));
     }
     // Asked first: a provider that is off may lack its variables.
@@ -170,7 +183,15 @@ fn one(name: &str, mut value: Value, variables: &Variables) -> Result<Option<Dec
         return Ok(None);
     }
     value = substituted(value, variables)?;
-    let raw: Raw = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    let raw: Raw = serde_json::from_value(value).map_err(|error| {
+        let words = error.to_string();
+        // Other reasons quote the value, which may be a secret.
+        wrong(if words.starts_with("unknown field") {
+            words
+        } else {
+            "a key has a value of the wrong kind".to_owned()
+        })
+    })?;
     raw.declaration(name, variables).map(Some)
 }
 
@@ -221,13 +242,14 @@ pub(super) fn address(field: &str, text: Option<String>) -> Result<Option<String
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()
+            && url.password().is_none()
             && url.fragment().is_none()
     });
     if good && text.bytes().all(|b| b.is_ascii_graphic()) {
         Ok(Some(text))
     } else {
         Err(wrong(format!(
-            "expected `{field}` to be an http or https address, and not `{text}`"
+            "expected `{field}` to be an http or https address without a name or password in it"
         )))
     }
 }
@@ -301,6 +323,7 @@ impl Raw {
             audiences: [self.audiences, derived.audiences].concat(),
             clients: [self.clients, vec![client_id.clone()]].concat(),
             client_groups: self.client_groups,
+            resource_servers: self.resource_servers,
             graph_url: address("graph_url", self.graph_url)?.or(derived.graph_url),
             api_url: address("api_url", self.api_url)?
                 .unwrap_or_else(|| "https://api.github.com".to_owned())
@@ -464,10 +487,27 @@ entra_id:
                 "two providers",
             ),
             ("[]", "expected a mapping"),
-            ("a: b: c", "providers:"),
+            ("a: b: c", "line 1"),
+            ("local: {issuer: 'https://a', client_id: x}", "expected a name"),
+            ("session: {issuer: 'https://a', client_id: x}", "expected a name"),
         ] {
             let error = parse(yaml, &Variables::default()).unwrap_err().to_string();
             assert!(error.contains(words), "{yaml}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_secret_of_a_broken_file_is_repeated() {
+        for yaml in [
+            "a: {issuer: 'https://a', client_id: x, client_secret: 'hunter2",
+            "a:\n  client_secret: 'hunter2-secret\n  issuer: b",
+            "a: {issuer: 'https://u:hunter2@a', client_id: x}",
+            "a: {issuer: 'https://:hunter2@a', client_id: x}",
+            "a: {issuer: 'https://a', client_id: x, client_secret: [hunter2]}",
+            "a: {issuer: 'https://a', client_id: x, scopes: hunter2}",
+        ] {
+            let error = parse(yaml, &Variables::default()).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 

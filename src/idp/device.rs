@@ -55,11 +55,19 @@ impl Providers {
         let text = |field: &str| said.get(field).and_then(Value::as_str).map(str::to_owned);
         let seconds = |field: &str, usual: u64| said.get(field).and_then(Value::as_u64).unwrap_or(usual);
         let unusable = || away(provider, &"its answer cannot be read");
+        // A terminal shows them as they are.
+        let plain = |text: &String| text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic());
+        let web = |text: &String| {
+            plain(text)
+                && ["https://", "http://"]
+                    .iter()
+                    .any(|scheme| text.starts_with(scheme))
+        };
         Ok(DeviceStart {
             device_code: Secret::new(text("device_code").ok_or_else(unusable)?),
-            user_code: text("user_code").ok_or_else(unusable)?,
-            verification_uri: text("verification_uri").ok_or_else(unusable)?,
-            verification_uri_complete: text("verification_uri_complete"),
+            user_code: text("user_code").filter(plain).ok_or_else(unusable)?,
+            verification_uri: text("verification_uri").filter(web).ok_or_else(unusable)?,
+            verification_uri_complete: text("verification_uri_complete").filter(web),
             expires_in: seconds("expires_in", 600).clamp(1, 1800),
             interval: seconds("interval", 5).clamp(1, 60),
         })

@@ -6,7 +6,7 @@
 use ::http::Method;
 use serde_json::Value;
 
-use super::http::{form, question, with_bearer};
+use super::http::{Fault, form, question, with_bearer};
 use super::metadata::{away, refused};
 use super::provider::Provider;
 use super::{Attempt, Error, Providers, SignedIn};
@@ -69,6 +69,22 @@ impl Providers {
                 .unwrap_or("it gave no token");
             refused(provider, code)
         })?;
+        let token = Secret::new(token.to_owned());
+        let signed_in = self.github_signed_in(provider, &token).await?;
+        Ok(SignedIn {
+            // It has no end; with it the API says later whether the person is still welcome.
+            refresh_token: Some(token),
+            ..signed_in
+        })
+    }
+
+    /// Who somebody with this access token is.
+    pub(super) async fn github_signed_in(
+        &self,
+        provider: &Provider,
+        token: &Secret<String>,
+    ) -> Result<SignedIn, Error> {
+        let token = token.expose();
         let user = self.github_get(provider, "/user", token).await?;
         let login = user.get("login").and_then(Value::as_str).unwrap_or_default();
         check_name(login).map_err(|_| refused(provider, "a user name that cannot be used"))?;
@@ -77,14 +93,14 @@ impl Providers {
                 provider: provider.name.as_str().into(),
                 vendor: Vendor::Github,
                 username: login.to_owned(),
-                client_id: declared.client_id.clone(),
+                client_id: provider.declared.client_id.clone(),
                 groups: self.github_groups(provider, token).await?,
                 scopes: Vec::new(),
                 until: Timestamp::from_unix(i64::MAX),
                 bound_to: None,
             },
             id_token: None,
-            refresh_token: None::<Secret<String>>,
+            refresh_token: None,
         })
     }
 
@@ -134,6 +150,9 @@ impl Providers {
             let ask = with_bearer(question(Method::GET, &address, Vec::new())?, token)?;
             self.0.http.json(ask).await
         };
-        ask.await.map_err(|fault| away(provider, &fault))
+        ask.await.map_err(|fault| match fault {
+            Fault::Status(401) => refused(provider, "the access token is not valid any more"),
+            other => away(provider, &other),
+        })
     }
 }

@@ -3,7 +3,7 @@
 use ::http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
-use super::claims::{Claims, text};
+use super::claims::{Claims, text, usable};
 use super::http::{form, question, with_bearer};
 use super::metadata::{away, refused};
 use super::provider::Provider;
@@ -31,7 +31,7 @@ impl Providers {
         let answer = ask.await.map_err(|fault| away(provider, &fault))?;
         let rows = answer.get("value").and_then(Value::as_array);
         let rows = rows.ok_or_else(|| away(provider, &"its list of groups has no `value`"))?;
-        Ok(rows.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        Ok(usable(rows.iter().filter_map(Value::as_str)))
     }
 
     async fn graph_token(&self, provider: &Provider, graph: &str) -> Result<String, Error> {

@@ -60,6 +60,15 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+/// Who wants a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Whoever sent a token: anybody.
+    Somebody,
+    /// The provider itself, which has just given us an ID token.
+    Provider,
+}
+
 /// What looking for a key came to.
 pub(super) enum Found {
     Key(Box<Key>),
@@ -70,32 +79,34 @@ pub(super) enum Found {
 }
 
 impl Keys {
-    /// The key of this id, asking the provider if it is not known; whether new keys came with it.
+    /// The key of this id, asking the provider if it is not known; whether other keys came with it.
     pub(super) async fn find(
         &self,
         http: &Http,
         address: &str,
-        id: Option<&str>,
+        (id, why): (Option<&str>, Why),
         now: Timestamp,
     ) -> (Found, bool) {
         if let Some(key) = self.known().find(id) {
             return (Found::Key(Box::new(key)), false);
         }
-        let outcome = self.ask(http, address, now).await;
+        let before = self.known();
+        let outcome = self.ask(http, address, now, why).await;
         let known = self.known();
+        let changed = known.document != before.document;
         let found = match (known.find(id), outcome) {
             (Some(key), _) => Found::Key(Box::new(key)),
             (None, Err(fault)) if known.fetched.is_none() => Found::Away(fault),
             (None, _) if known.fetched.is_none() => Found::Away(Fault::Unreachable),
             (None, _) => Found::Unknown,
         };
-        (found, known.fetched == Some(now))
+        (found, changed)
     }
 
     /// The key set as it was published; asked for when there is none.
     pub(super) async fn document(&self, http: &Http, address: &str, now: Timestamp) -> Result<Value, Fault> {
         if self.known().fetched.is_none() {
-            self.ask(http, address, now).await?;
+            self.ask(http, address, now, Why::Somebody).await?;
         }
         let known = self.known();
         if known.fetched.is_none() {
@@ -111,7 +122,7 @@ impl Keys {
         if !old {
             return Ok(false);
         }
-        self.ask(http, address, now).await?;
+        self.ask(http, address, now, Why::Somebody).await?;
         Ok(self.known().document != before.document)
     }
 
@@ -120,12 +131,12 @@ impl Keys {
     }
 
     /// One at a time; whoever waited for another's question takes its answer.
-    async fn ask(&self, http: &Http, address: &str, now: Timestamp) -> Result<(), Fault> {
+    async fn ask(&self, http: &Http, address: &str, now: Timestamp, why: Why) -> Result<(), Fault> {
         let before = self.known().fetched;
         let Ok(_turn) = self.asking.acquire().await else {
             return Err(Fault::Unreachable);
         };
-        if self.known().fetched != before || !self.may_ask(now) {
+        if self.known().fetched != before || !self.may_ask(now, why) {
             return Ok(());
         }
         let document = http.get(address).await?;
@@ -138,9 +149,9 @@ impl Keys {
         Ok(())
     }
 
-    fn may_ask(&self, now: Timestamp) -> bool {
+    fn may_ask(&self, now: Timestamp, why: Why) -> bool {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        if tried.is_some_and(|when| now.since(when) < PAUSE) {
+        if why == Why::Somebody && tried.is_some_and(|when| now.since(when) < PAUSE) {
             return false;
         }
         *tried = Some(now);

@@ -177,5 +177,8 @@ pub(super) fn away(provider: &Provider, fault: &dyn std::fmt::Display) -> Error 
 }
 
 pub(super) fn refused(provider: &Provider, words: impl std::fmt::Display) -> Error {
-    Error::Refused(provider.name.clone(), words.to_string())
+    // Some of it may be the provider's own words: they go into the log, and not without end.
+    let words = words.to_string();
+    let words = words.chars().filter(|c| !c.is_control()).take(200).collect();
+    Error::Refused(provider.name.clone(), words)
 }

@@ -30,7 +30,7 @@ pub use self::bearer::Refused;
 pub use self::declared::{LeftOut, Variables};
 pub use self::device::{Asked, DeviceStart};
 pub use self::machine::Granted;
-pub use self::oidc::{Attempt, SignedIn};
+pub use self::oidc::{Attempt, Refreshed, SignedIn};
 pub use self::provider::Provider;
 
 use self::http::Http;

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::bearer::{LEEWAY, payload};
 use super::claims::{Claims, has_overage, text, vouched};
 use super::http::{Fault, question, with_bearer};
+use super::keys::Why;
 use super::metadata::{Located, away, refused};
 use super::provider::Provider;
 use super::{Error, Providers};
@@ -44,6 +45,15 @@ pub struct SignedIn {
     pub id_token: Option<Secret<String>>,
     /// With it the provider can be asked whether they are still welcome.
     pub refresh_token: Option<Secret<String>>,
+}
+
+/// What asking about somebody came to.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// What to ask with next time: the one of before may be used up.
+    pub refresh_token: Secret<String>,
+    /// Who they are now, without a refresh token, or why that is not known.
+    pub outcome: Result<SignedIn, Error>,
 }
 
 type Client =
@@ -81,8 +91,10 @@ impl Providers {
         let verifier = PkceCodeVerifier::new(attempt.verifier.expose().clone());
         let redirect = redirect(provider, attempt)?;
         let (state, nonce) = (attempt.state.expose().clone(), attempt.nonce.expose().clone());
-        // `openid` is asked for by the crate.
-        let others = provider.scopes().iter().filter(|scope| *scope != "openid");
+        // `openid` is asked for by the crate. Entra gives refresh tokens only to those who ask.
+        let offline = (provider.vendor == Vendor::Entra).then(|| "offline_access".to_owned());
+        let others = provider.scopes().iter().chain(offline.as_ref());
+        let others = others.filter(|scope| *scope != "openid");
         let (url, _, _) = client
             .authorize_url(
                 CoreAuthenticationFlow::AuthorizationCode,
@@ -118,8 +130,7 @@ impl Providers {
         if provider.vendor == Vendor::Github {
             return self.github_exchange(provider, attempt, code).await;
         }
-        let keys = self.key_document(provider).await?;
-        let (client, located) = self.client(provider, keys).await?;
+        let (client, located) = self.client(provider, Value::Null).await?;
         let redirect = redirect(provider, attempt)?;
         let answer = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -128,61 +139,75 @@ impl Providers {
             .request_async(&self.0.http)
             .await
             .map_err(|error| explained(provider, &error))?;
-        self.signed_in(
-            provider,
-            &client,
-            &located,
-            &answer,
-            Expect::Nonce(&attempt.nonce),
-        )
-        .await
+        let expect = Expect::Nonce(&attempt.nonce);
+        self.signed_in(provider, &located, &answer, expect).await
     }
 
-    /// Ask whether somebody is still welcome, and with which groups. [`Error::Refused`] is a no; [`Error::Away`] is none.
+    /// Ask whether somebody is still welcome, and with which groups. [`Error::Refused`] is a no; everything else is none: a
+    /// provider that is overloaded, or does not know our own client any more, says nothing of the person.
     pub async fn refresh(
         &self,
         provider: &Provider,
         refresh_token: &Secret<String>,
         known: &Vouched,
         subject: &str,
-    ) -> Result<SignedIn, Error> {
-        let keys = self.key_document(provider).await?;
-        let (client, located) = self.client(provider, keys).await?;
+    ) -> Refreshed {
+        let same = |outcome| Refreshed {
+            refresh_token: refresh_token.clone(),
+            outcome,
+        };
+        if provider.vendor == Vendor::Github {
+            return same(self.github_signed_in(provider, refresh_token).await);
+        }
+        let (client, located) = match self.client(provider, Value::Null).await {
+            Ok(found) => found,
+            Err(error) => return same(Err(error)),
+        };
         let token = RefreshToken::new(refresh_token.expose().clone());
-        let answer = client
+        let asked = client
             .exchange_refresh_token(&token)
             .request_async(&self.0.http)
-            .await
-            .map_err(|error| explained(provider, &error))?;
+            .await;
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(RequestTokenError::ServerResponse(said)) if said.error().as_ref() == "invalid_grant" => {
+                return same(Err(refused(provider, "invalid_grant")));
+            }
+            Err(error) => {
+                let words = explained(provider, &error).to_string();
+                return same(Err(away(provider, &words.chars().take(200).collect::<String>())));
+            }
+        };
         let rotated = answer
             .refresh_token()
             .map(|token| Secret::new(token.secret().clone()));
-        let kept = rotated.unwrap_or_else(|| refresh_token.clone());
+        // From here on the old one may be used up, whatever becomes of the rest.
+        let refresh_token = rotated.unwrap_or_else(|| refresh_token.clone());
         // A provider may answer without an ID token: then nothing is said about groups.
-        if answer.extra_fields().id_token().is_none() {
-            return Ok(SignedIn {
+        let outcome = if answer.extra_fields().id_token().is_none() {
+            Ok(SignedIn {
                 vouched: known.clone(),
                 id_token: None,
-                refresh_token: Some(kept),
-            });
+                refresh_token: None,
+            })
+        } else {
+            let expect = Expect::Subject(subject);
+            let signed_in = self.signed_in(provider, &located, &answer, expect).await;
+            // An answer that does not hold together is no word about the person either.
+            signed_in.map_err(|error| away(provider, &error))
+        };
+        Refreshed {
+            refresh_token,
+            outcome,
         }
-        let signed_in = self
-            .signed_in(provider, &client, &located, &answer, Expect::Subject(subject))
-            .await?;
-        Ok(SignedIn {
-            refresh_token: Some(kept),
-            ..signed_in
-        })
     }
 
     /// Who the tokens of a flow without a browser speak of.
     pub(super) async fn by_answer(&self, provider: &Provider, answer: Value) -> Result<SignedIn, Error> {
-        let keys = self.key_document(provider).await?;
-        let (client, located) = self.client(provider, keys).await?;
+        let (_, located) = self.client(provider, Value::Null).await?;
         let answer: CoreTokenResponse =
             serde_json::from_value(answer).map_err(|_| refused(provider, "its answer holds no tokens"))?;
-        self.signed_in(provider, &client, &located, &answer, Expect::Anybody)
-            .await
+        self.signed_in(provider, &located, &answer, Expect::Anybody).await
     }
 
     /// Where to send a browser to end the provider's own session; none when it offers nothing of the kind.
@@ -215,12 +240,20 @@ impl Providers {
         Some(address.to_string())
     }
 
-    async fn key_document(&self, provider: &Provider) -> Result<Value, Error> {
+    /// The provider's keys, asked for again when the one of this ID token is not among them.
+    async fn keys_for(&self, provider: &Provider, id_token: &CoreIdToken) -> Result<Value, Error> {
         let address = self.jwks_address(provider).await?;
-        let keys = provider
+        let header = jsonwebtoken::decode_header(id_token.to_string());
+        let id = header.ok().and_then(|header| header.kid);
+        let (http, now) = (&self.0.http, self.0.clock.now());
+        let (_, changed) = provider
             .keys
-            .document(&self.0.http, &address, self.0.clock.now())
+            .find(http, &address, (id.as_deref(), Why::Provider), now)
             .await;
+        if changed {
+            self.bump();
+        }
+        let keys = provider.keys.document(http, &address, now).await;
         keys.map_err(|fault| away(provider, &fault))
     }
 
@@ -262,14 +295,16 @@ impl Providers {
     async fn signed_in(
         &self,
         provider: &Provider,
-        client: &Client,
         located: &Located,
         answer: &CoreTokenResponse,
         expect: Expect<'_>,
     ) -> Result<SignedIn, Error> {
         let id_token = answer.extra_fields().id_token();
         let id_token = id_token.ok_or_else(|| refused(provider, "it gave no ID token"))?;
-        let mut claims = self.check_id_token(provider, client, id_token, expect)?;
+        let (client, _) = self
+            .client(provider, self.keys_for(provider, id_token).await?)
+            .await?;
+        let mut claims = self.check_id_token(provider, &client, id_token, expect)?;
         let userinfo = located
             .endpoints
             .userinfo
@@ -290,7 +325,7 @@ impl Providers {
         }
         let until = Timestamp::from_unix(i64::MAX);
         let mut vouched = vouched(provider, &claims, until).map_err(|words| refused(provider, words))?;
-        if has_overage(&claims) {
+        if has_overage(provider.vendor, &claims) {
             vouched.groups = self.groups_of(provider, &claims).await?;
         }
         Ok(SignedIn {

@@ -62,6 +62,8 @@ pub(super) struct Declaration {
     pub(super) audiences: Vec<String>,
     /// Clients whose users' tokens mean us, where tokens carry no `aud` (Cognito).
     pub(super) clients: Vec<String>,
+    /// Names of our own resource servers (Cognito), which stand before their scopes in tokens.
+    pub(super) resource_servers: Vec<String>,
     /// Groups of machines that cannot be in any at the provider.
     pub(super) client_groups: BTreeMap<String, Vec<String>>,
     /// Microsoft Graph, which is asked when a token holds too many groups to list.

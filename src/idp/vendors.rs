@@ -60,7 +60,9 @@ impl Derived {
                     .map(str::to_owned)
                     .or_else(|| issuer.clone())
                     .ok_or_else(|| missing(", or `auth_url` ending in `/protocol/openid-connect/auth`"))?;
-                keycloak(&realm, issuer.as_deref(), client_id, variables)
+                // The variables speak of the entry that has their name.
+                let named = (name == "keycloak").then_some(variables);
+                keycloak(&realm, issuer.as_deref(), client_id, named)
             }
             Vendor::Cognito => cognito(issuer.as_deref(), raw.user_pool_id.as_deref(), variables)
                 .ok_or_else(|| missing(", or `user_pool_id`, or the variable COGNITO_USER_POOL_ID"))?,
@@ -97,17 +99,15 @@ impl Derived {
     }
 }
 
-fn keycloak(realm: &str, issuer: Option<&str>, client_id: &str, variables: &Variables) -> Derived {
+fn keycloak(realm: &str, issuer: Option<&str>, client_id: &str, named: Option<&Variables>) -> Derived {
+    let variable = |name: &str| named.and_then(|variables| variables.get(name));
     let at = |end: &str| Some(format!("{realm}/protocol/openid-connect/{end}"));
     let mut issuers = vec![realm.to_owned()];
-    if let (Some(outside), Some(name)) = (
-        variables.get("KEYCLOAK_EXTERNAL_URL"),
-        variables.get("KEYCLOAK_REALM"),
-    ) {
+    if let (Some(outside), Some(name)) = (variable("KEYCLOAK_EXTERNAL_URL"), variable("KEYCLOAK_REALM")) {
         issuers.push(format!("{}/realms/{name}", outside.trim_end_matches('/')));
     }
     // What Keycloak writes into `aud` without a mapper is `account`; the others are this product's own clients.
-    let machines = variables.get("KEYCLOAK_M2M_CLIENT_ID");
+    let machines = variable("KEYCLOAK_M2M_CLIENT_ID");
     let audiences = ["account", client_id, "mcp-gateway"].into_iter().chain(machines);
     Derived {
         issuer: issuer.unwrap_or(realm).to_owned(),

@@ -116,7 +116,8 @@ impl Authorize {
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
         let fits = verify_slices_are_equal(challenge.as_bytes(), order.challenge.as_bytes()).is_ok();
         let in_time = order.expires_at > self.clock.now();
-        (fits && in_time && order.redirect.as_str() == redirect).then_some(order.identity)
+        let redirect = Loopback::parse(redirect);
+        (fits && in_time && redirect.as_ref() == Some(&order.redirect)).then_some(order.identity)
     }
 }
 

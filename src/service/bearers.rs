@@ -11,13 +11,16 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Timestamp};
 use crate::domain::access::Rights;
+use crate::domain::claims::OPERATOR;
 use crate::domain::identity::{AuthMethod, Identity, Vouched};
 use crate::idp::{self, Providers, Refused};
 use crate::token::api_keys::{self, ApiKey, Fingerprint, fingerprint};
-use crate::token::{self, Issuer};
+use crate::token::{self, Issuer, Verified};
 
 /// Tokens of providers that are remembered; with more, all are forgotten and verified again.
 const REMEMBERED: usize = 20_000;
+/// What stands for a provider in the names of API keys; no provider is called so.
+const API_KEY: &str = "api-key";
 /// An API key that never ends is asked about again after a day.
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
@@ -38,11 +41,20 @@ pub enum Error {
     Away(idp::Error),
 }
 
-/// A token of a provider that was verified.
+/// What a token that was verified says.
+#[derive(Debug)]
+enum Said {
+    /// One of a provider: what it vouches for.
+    Vouched(Vouched),
+    /// One of ours: as it was signed.
+    Signed(Arc<Identity>),
+}
+
+/// A token that was verified.
 #[derive(Debug)]
 struct Known {
     generation: u64,
-    vouched: Vouched,
+    said: Said,
     rights: Arc<Rights>,
     identity: Arc<Identity>,
 }
@@ -86,15 +98,16 @@ impl Bearers {
     pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, Error> {
         let key = fingerprint(token);
         let now = self.clock.now();
-        if let Some(identity) = self.recall(&key) {
+        let known = self.recall(&key);
+        if let Some((identity, false)) = &known {
             return if identity.until > now {
-                Ok(identity)
+                Ok(Arc::clone(identity))
             } else {
                 Err(Error::Bad("an expired token"))
             };
         }
         match self.issuer.verify(&key, token) {
-            Ok(verified) => return Ok(Arc::clone(&verified.identity)),
+            Ok(verified) => return self.of_ours(key, known, &verified),
             Err(token::Error::Foreign) => {}
             Err(token::Error::Expired) => return Err(Error::Bad("an expired token")),
             Err(token::Error::Revoked) => return Err(Error::Bad("a revoked token")),
@@ -116,10 +129,41 @@ impl Bearers {
                 Refused::Bad(words) => Error::Bad(words),
                 Refused::Away(error) => Error::Away(error),
             })?;
-        Ok(self.remember(key, generation, vouched))
+        Ok(self.remember(key, generation, Said::Vouched(vouched)))
     }
 
-    fn recall(&self, key: &Fingerprint) -> Option<Arc<Identity>> {
+    /// Whether a provider of this name is declared.
+    pub fn declares(&self, provider: &str) -> bool {
+        self.providers.find(provider).is_some()
+    }
+
+    /// A token of ours holds no more than its groups have now, and nothing once its person's provider is gone. What the
+    /// operator or an earlier system gave without groups stays as it was signed.
+    fn of_ours(
+        &self,
+        key: Fingerprint,
+        known: Option<(Arc<Identity>, bool)>,
+        verified: &Verified,
+    ) -> Result<Arc<Identity>, Error> {
+        if verified.claims.auth_method == OPERATOR || verified.claims.groups.is_empty() {
+            return Ok(Arc::clone(&verified.identity));
+        }
+        if let Some((identity, _)) = known {
+            return Ok(identity);
+        }
+        let generation = self.providers.generation();
+        if let Some(provider) = &verified.identity.provider
+            && &**provider != API_KEY
+            && !self.declares(provider)
+        {
+            return Err(Error::Bad("a token of a provider that is not declared any more"));
+        }
+        let said = Said::Signed(Arc::clone(&verified.identity));
+        Ok(self.remember(key, generation, said))
+    }
+
+    /// Who it is, and whether it is one of ours, which may have been revoked since.
+    fn recall(&self, key: &Fingerprint) -> Option<(Arc<Identity>, bool)> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get_mut(key)?;
         if known.generation != self.providers.generation() {
@@ -129,21 +173,21 @@ impl Bearers {
         let rights = self.rights.borrow();
         if !Arc::ptr_eq(&known.rights, &rights) {
             known.rights = Arc::clone(&rights);
-            known.identity = identity(&known.vouched, &rights);
+            known.identity = identity(&known.said, &rights);
         }
-        Some(Arc::clone(&known.identity))
+        Some((Arc::clone(&known.identity), matches!(known.said, Said::Signed(_))))
     }
 
-    fn remember(&self, key: Fingerprint, generation: u64, vouched: Vouched) -> Arc<Identity> {
+    fn remember(&self, key: Fingerprint, generation: u64, said: Said) -> Arc<Identity> {
         let rights = Arc::clone(&self.rights.borrow());
-        let identity = identity(&vouched, &rights);
+        let identity = identity(&said, &rights);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= REMEMBERED {
             all.clear();
         }
         let known = Known {
             generation,
-            vouched,
+            said,
             rights,
             identity: Arc::clone(&identity),
         };
@@ -160,17 +204,30 @@ impl Bearers {
             username: key.name.clone(),
             client_id: String::new(),
             // Not an account of ours, whatever its name.
-            provider: Some("api-key".into()),
+            provider: Some(API_KEY.into()),
             groups: key.groups.clone(),
             scopes: self.rights.borrow().policy.scopes_for(&key.groups),
             method: AuthMethod::NetworkTrusted,
             until,
+            token: None,
             bound_to: None,
         }))
     }
 }
 
-fn identity(vouched: &Vouched, rights: &Rights) -> Arc<Identity> {
-    let method = AuthMethod::Bearer(vouched.vendor);
-    Arc::new(vouched.identity(&rights.policy, method))
+fn identity(said: &Said, rights: &Rights) -> Arc<Identity> {
+    match said {
+        Said::Vouched(vouched) => {
+            let method = AuthMethod::Bearer(vouched.vendor);
+            Arc::new(vouched.identity(&rights.policy, method))
+        }
+        Said::Signed(signed) => {
+            let now = rights.policy.scopes_for(&signed.groups);
+            let scopes = signed.scopes.intersection(&now).cloned().collect();
+            Arc::new(Identity {
+                scopes,
+                ..Identity::clone(signed)
+            })
+        }
+    }
 }

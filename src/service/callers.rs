@@ -28,6 +28,8 @@ pub const SESSION_COOKIE: &str = "mcp_gateway_session";
 /// How long a session is believed without asking the store; ending one takes effect at once all the same.
 const SESSION_MEMORY: Duration = Duration::from_secs(5);
 const SESSIONS_REMEMBERED: usize = 10_000;
+/// Nothing that opens this door is shorter.
+const SHORTEST_TOKEN: usize = 32;
 /// Bad credentials at once from one address, and how long each is held against it.
 const FAILURES: (u32, Duration) = (60, Duration::from_secs(1));
 
@@ -181,15 +183,19 @@ impl Callers {
     }
 
     /// Whether an authorization is the upstream's: one that would itself open this door, or did so once, is not.
+    /// Whatever the scheme, and wherever it stands: an upstream may read more forms than we do.
     async fn is_foreign(&self, authorization: &str) -> bool {
-        let Some(token) = bearer(authorization) else {
-            return true;
-        };
-        let verified = self.bearers.verify(token).await;
-        matches!(
-            verified,
-            Err(bearers::Error::Foreign(_) | bearers::Error::Audience)
-        )
+        let parts = authorization.split([' ', '\t', ',', '"', '=', ';']);
+        for part in parts.filter(|part| part.len() >= SHORTEST_TOKEN) {
+            let verified = self.bearers.verify(part).await;
+            if !matches!(
+                verified,
+                Err(bearers::Error::Foreign(_) | bearers::Error::Audience)
+            ) {
+                return false;
+            }
+        }
+        true
     }
 
     /// The person of the session cookie. A cookie that leads nowhere is bad, not absent.
@@ -203,6 +209,15 @@ impl Callers {
             Some(session) => session,
             None => self.asked_session(key, now).await?,
         };
+        if session
+            .provider
+            .as_deref()
+            .is_some_and(|name| !self.bearers.declares(name))
+        {
+            return Err(Error::Bad(
+                "a session of a provider that is not declared any more",
+            ));
+        }
         let scopes = self.rights.borrow().policy.scopes_for(&session.groups);
         let method = match session.provider {
             Some(_) => AuthMethod::OAuth2,
@@ -216,6 +231,7 @@ impl Callers {
             scopes,
             method,
             until: session.expires_at,
+            token: None,
             bound_to: None,
         })))
     }

@@ -2,6 +2,7 @@
 //! in the middle, so that no secret leaves the daemon.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use crate::clock::{Clock, Timestamp};
 use crate::domain::Kind;
 use crate::domain::access::Rights;
 use crate::domain::identity::{AuthMethod, Identity};
+use crate::domain::limit::Tries;
 use crate::domain::secret::Secret;
 use crate::idp::{self, Asked, DeviceStart, Providers};
 use crate::store::{SecretKey, secret_key};
 use crate::token::random;
 
 /// Tries at once: anybody can begin one.
-const MOST: usize = 200;
+const MOST: usize = 2_000;
+/// Tries at once from one address, and how long until another.
+const BEGUN: (u32, Duration) = (10, Duration::from_secs(10));
 /// Seconds that a provider's `slow_down` adds (RFC 8628 section 3.5).
 const SLOWER: u64 = 5;
 /// The proof of a sign-in without a session ends so soon after the token was made of it.
@@ -77,6 +81,7 @@ pub struct Devices {
     rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
     tries: Arc<Mutex<HashMap<SecretKey, Try>>>,
+    begun: Arc<Mutex<Tries<IpAddr>>>,
 }
 
 impl Devices {
@@ -87,11 +92,13 @@ impl Devices {
             rights,
             clock,
             tries: Arc::default(),
+            begun: Arc::new(Mutex::new(Tries::new(BEGUN.0, BEGUN.1))),
         }
     }
 
     /// Begin at this provider, or at the first that can. The handle replaces the provider's own.
-    pub async fn begin(&self, name: Option<&str>) -> Result<DeviceStart, Error> {
+    pub async fn begin(&self, from: IpAddr, name: Option<&str>) -> Result<DeviceStart, Error> {
+        self.claim_room(from)?;
         let all = self.providers.all();
         let mut candidates = all.iter().filter(|one| name.is_none_or(|name| one.name == name));
         let first = candidates.next().ok_or(Error::Unknown)?;
@@ -107,10 +114,6 @@ impl Devices {
         let handle = random::secret()?;
         let now = self.clock.now();
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.retain(|_, one| one.expires_at > now);
-        if tries.len() >= MOST {
-            return Err(Error::TooMany);
-        }
         let kept = Try {
             provider: chosen.name.clone(),
             device_code: start.device_code,
@@ -123,6 +126,23 @@ impl Devices {
             device_code: handle,
             ..start
         })
+    }
+
+    /// Before the provider is asked: nobody takes all the room, or makes us ask without end.
+    fn claim_room(&self, from: IpAddr) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.wait(&from, now).is_some() {
+            return Err(Error::TooMany);
+        }
+        begun.fail(from, now);
+        drop(begun);
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.retain(|_, one| one.expires_at > now);
+        if tries.len() >= MOST {
+            return Err(Error::TooMany);
+        }
+        Ok(())
     }
 
     /// Ask whether the person has signed in by now.

@@ -203,6 +203,10 @@ impl Login {
             deed: Deed::PasswordReset,
             target: name.to_owned(),
         };
-        Ok(self.store.put_account(account, event).await?)
+        if self.store.put_account(account, event).await? {
+            Ok(())
+        } else {
+            Err(Error::Name(name.to_owned(), "a machine account has this name"))
+        }
     }
 }

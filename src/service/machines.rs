@@ -22,8 +22,10 @@ use crate::idp::{self, Granted, Provider, Providers};
 use crate::store::{self, Store};
 use crate::token::{password, random};
 
-/// Failures at once, and how long each is held against an address with one name.
-const FAILURES: (u32, Duration) = (10, Duration::from_secs(10));
+/// Failures at once, and how long each is held against an address …
+const PER_ADDRESS: (u32, Duration) = (30, Duration::from_secs(10));
+/// … and against an address with one name.
+const PER_PAIR: (u32, Duration) = (10, Duration::from_secs(10));
 /// Rows of a list at most.
 const MOST_ROWS: u32 = 1000;
 
@@ -114,7 +116,13 @@ pub struct Machines {
     clock: Arc<dyn Clock>,
     /// The provider that machines are handed through to, where there are several.
     primary: Option<String>,
-    tries: Arc<Mutex<Tries<(IpAddr, String)>>>,
+    tries: Arc<Mutex<Failures>>,
+}
+
+#[derive(Debug)]
+struct Failures {
+    addresses: Tries<IpAddr>,
+    pairs: Tries<(IpAddr, String)>,
 }
 
 impl Machines {
@@ -132,15 +140,19 @@ impl Machines {
             passwords,
             clock,
             primary,
-            tries: Arc::new(Mutex::new(Tries::new(FAILURES.0, FAILURES.1))),
+            tries: Arc::new(Mutex::new(Failures {
+                addresses: Tries::new(PER_ADDRESS.0, PER_ADDRESS.1),
+                pairs: Tries::new(PER_PAIR.0, PER_PAIR.1),
+            })),
         }
     }
 
     /// Make an account; its secret is the second half of the answer and is never seen again.
     pub async fn create(&self, permit: &Permit, wish: Wish) -> Result<(Machine, Secret<String>), Error> {
         check_name(&wish.name).map_err(|reason| Error::Field("name", reason))?;
-        if wish.name.contains([':', ' ']) {
-            return Err(Error::Field("name", "it may hold no colon and no space"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._@-/".contains(c);
+        if !wish.name.chars().all(plain) {
+            return Err(Error::Field("name", "expected letters, digits and `._@-/`"));
         }
         if wish.groups.is_empty() {
             return Err(Error::Field("groups", "expected at least one group"));
@@ -229,9 +241,12 @@ impl Machines {
             None | Some(Known::Refused("invalid_client" | "unauthorized_client")) => {
                 tracing::warn!(client.address = %from, "a machine's sign-in failed");
             }
-            Some(_) => {
+            // Another refusal says nothing of the secret: a provider may look at the scope first.
+            Some(Known::Refused(_)) => {}
+            Some(Known::Ours(_) | Known::Elsewhere(_)) => {
                 let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-                tries.clear(&key);
+                tries.addresses.clear(&from);
+                tries.pairs.clear(&key);
             }
         }
         Ok(known)
@@ -256,10 +271,12 @@ impl Machines {
     fn claim_try(&self, key: &(IpAddr, String)) -> Result<(), Error> {
         let now = self.clock.now();
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wait) = tries.wait(key, now) {
+        let waits = [tries.addresses.wait(&key.0, now), tries.pairs.wait(key, now)];
+        if let Some(wait) = waits.into_iter().flatten().max() {
             return Err(Error::TooMany(wait.as_secs().max(1)));
         }
-        tries.fail(key.clone(), now);
+        tries.addresses.fail(key.0, now);
+        tries.pairs.fail(key.clone(), now);
         Ok(())
     }
 

@@ -27,3 +27,4 @@ pub mod sign_in;
 pub mod stream;
 pub mod tokens;
 pub mod until;
+mod vending;

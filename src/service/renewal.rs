@@ -1,30 +1,36 @@
 //! Sessions that began at a provider: it is asked again and again whether the person is still welcome.
 //!
-//! A no ends the session at once, at both doors and at open streams. A provider that is away ends nothing: the session
-//! lives on until its own end.
+//! A no ends the session at once, at both doors and at open streams, and the tokens that were made with it. A provider that
+//! is away, or that answers anything else than yes or no, ends nothing: the session lives on until its own end.
+//!
+//! **Invariant:** a provider that is slow delays nobody at another.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
-use super::sign_in::{seal, unseal};
-use crate::clock::{Clock, Timestamp};
+use super::sign_in::{Kept, seal, unseal};
+use super::tokens::Tokens;
+use crate::clock::Clock;
 use crate::domain::identity::{Session, Vouched};
 use crate::domain::secret::Secret;
-use crate::idp::{self, Providers};
+use crate::idp::{self, Provider, Providers};
 use crate::store::{self, SecretKey, Store};
 use crate::token::seal::Sealer;
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
-/// Between two looks at the age of keys, in ticks.
-const KEYS: u64 = 60;
-/// Sessions of one look, and questions at once.
-const MOST: u32 = 200;
+/// Between two looks at the age of keys.
+const KEYS: Duration = Duration::from_secs(60);
+/// Sessions of one look, and questions at once to one provider.
+const MOST: u32 = 2_000;
 const AT_ONCE: usize = 8;
 /// After a provider did not answer.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -40,29 +46,33 @@ pub struct Renewal {
     pub sealer: Sealer,
     /// Told when a session has ended or changed.
     pub callers: Callers,
+    /// Ends the tokens of whoever is not welcome any more.
+    pub tokens: Tokens,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How often each session is asked about.
     pub every: Duration,
 }
 
+type Asked = (SecretKey, String, Result<bool, store::Error>);
+
 impl Renewal {
-    /// Until `stop`.
+    /// Ask about sessions until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.ask_all() => {}
+        }
+    }
+
+    /// Keep the providers' keys fresh until `stop`.
+    pub async fn keep_keys(providers: Providers, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(KEYS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let work = async {
-            for tick in 0_u64.. {
+            loop {
                 ticks.tick().await;
-                if tick % KEYS == 0 {
-                    self.providers.freshen().await;
-                }
-                if let Err(error) = self.look().await {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "sessions could not be checked"
-                    );
-                }
+                providers.freshen().await;
             }
         };
         tokio::select! {
@@ -71,21 +81,43 @@ impl Renewal {
         }
     }
 
-    async fn look(&self) -> Result<(), store::Error> {
-        let due = self.store.sessions_to_check(self.clock.now(), MOST).await?;
-        let changed = stream::iter(due)
-            .map(|(key, session)| self.ask(key, session).boxed())
-            .buffer_unordered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await;
-        let mut any = false;
-        for outcome in changed {
-            any |= outcome?;
+    async fn ask_all(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut running: FuturesUnordered<BoxFuture<'_, Asked>> = FuturesUnordered::new();
+        let mut asking: HashSet<SecretKey> = HashSet::new();
+        let mut busy: HashMap<String, usize> = HashMap::new();
+        loop {
+            tokio::select! {
+                Some((key, provider, outcome)) = running.next(), if !running.is_empty() => {
+                    asking.remove(&key);
+                    if let Some(count) = busy.get_mut(&provider) {
+                        *count = count.saturating_sub(1);
+                    }
+                    match outcome {
+                        Ok(true) => self.callers.forget_sessions(),
+                        Ok(false) => {}
+                        Err(error) => complain(&error),
+                    }
+                }
+                _ = ticks.tick() => {
+                    let due = self.store.sessions_to_check(self.clock.now(), MOST).await;
+                    let due = due.unwrap_or_else(|error| {
+                        complain(&error);
+                        Vec::new()
+                    });
+                    for (key, session) in due {
+                        let provider = session.provider.clone().unwrap_or_default();
+                        let count = busy.entry(provider.clone()).or_default();
+                        if *count >= AT_ONCE || !asking.insert(key) {
+                            continue;
+                        }
+                        *count += 1;
+                        running.push(Box::pin(async move { (key, provider, self.ask(key, session).await) }));
+                    }
+                }
+            }
         }
-        if any {
-            self.callers.forget_sessions();
-        }
-        Ok(())
     }
 
     /// Whether something about the session changed.
@@ -94,10 +126,8 @@ impl Renewal {
             .provider
             .as_deref()
             .and_then(|name| self.providers.find(name));
-        let kept = session
-            .sealed
-            .as_deref()
-            .and_then(|sealed| unseal(&self.sealer, &key, sealed).ok());
+        let kept = session.sealed.as_deref();
+        let kept = kept.and_then(|sealed| unseal(&self.sealer, &key, sealed).ok());
         let (Some(provider), Some(kept)) = (provider, kept) else {
             return self
                 .end(key, &session, "its provider is not declared any more")
@@ -108,30 +138,33 @@ impl Renewal {
                 .end(key, &session, "there is nothing to ask its provider with")
                 .await;
         };
-        let known = Vouched {
-            provider: provider.name.as_str().into(),
-            vendor: provider.vendor,
-            username: session.username.clone(),
-            client_id: kept.client_id.clone(),
-            groups: session.groups.clone(),
-            scopes: Vec::new(),
-            until: session.expires_at,
-            bound_to: None,
-        };
         let asked = self
             .providers
-            .refresh(&provider, &refresh_token, &known, &kept.subject)
+            .refresh(
+                &provider,
+                &refresh_token,
+                &known(&provider, &session, &kept),
+                &kept.subject,
+            )
             .await;
-        match asked {
-            Ok(mut signed_in) => {
-                // The hint for the end stays, when no new one came.
-                signed_in.id_token = signed_in.id_token.or(kept.id_token.clone().map(Secret::new));
-                let Ok(sealed) = seal(&self.sealer, &key, &signed_in, &kept.subject) else {
-                    return self.end(key, &session, "its tokens cannot be kept").await;
+        let kept = Kept {
+            refresh_token: Some(asked.refresh_token.expose().clone()),
+            ..kept
+        };
+        match asked.outcome {
+            Ok(signed_in) => {
+                let kept = Kept {
+                    subject: signed_in.subject().unwrap_or(kept.subject),
+                    // The hint for the end stays, when no new one came.
+                    id_token: signed_in
+                        .id_token
+                        .map(|token| token.expose().clone())
+                        .or(kept.id_token),
+                    ..kept
                 };
                 let groups = signed_in.vouched.groups;
                 let changed = groups != session.groups;
-                self.keep(key, groups, Some(sealed), self.every).await?;
+                self.keep(key, &session, groups, &kept, self.every).await?;
                 Ok(changed)
             }
             Err(idp::Error::Refused(_, reason)) => self.end(key, &session, &reason).await,
@@ -140,8 +173,9 @@ impl Renewal {
                     error = &error as &dyn std::error::Error,
                     "a session could not be checked; it goes on"
                 );
-                let pause = PAUSE.min(self.every);
-                self.keep(key, session.groups, session.sealed, pause).await?;
+                let groups = session.groups.clone();
+                self.keep(key, &session, groups, &kept, PAUSE.min(self.every))
+                    .await?;
                 Ok(false)
             }
         }
@@ -150,22 +184,59 @@ impl Renewal {
     async fn keep(
         &self,
         key: SecretKey,
+        session: &Session,
         groups: Vec<String>,
-        sealed: Option<Vec<u8>>,
+        kept: &Kept,
         after: Duration,
     ) -> Result<(), store::Error> {
-        let check_at: Timestamp = self.clock.now().plus(after);
-        self.store.keep_session(key, groups, sealed, check_at).await
+        let check_at = self.clock.now().plus(after);
+        match seal(&self.sealer, &key, kept) {
+            Ok(sealed) => self.store.keep_session(key, groups, Some(sealed), check_at).await,
+            Err(_) => self
+                .end(key, session, "its tokens cannot be kept")
+                .await
+                .map(drop),
+        }
     }
 
     async fn end(&self, key: SecretKey, session: &Session, reason: &str) -> Result<bool, store::Error> {
         self.store.remove_session(key).await?;
+        let provider = session.provider.as_deref().unwrap_or_default();
         tracing::info!(
             identity.subject = session.username,
-            provider = session.provider,
+            provider,
             reason,
             "a session has ended"
         );
+        // They live longer than the session, and nobody would ask about them again.
+        let account = format!("{provider}:{}", session.username);
+        if let Err(error) = self.tokens.revoke_all("renewal", &account).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "tokens could not be revoked"
+            );
+        }
         Ok(true)
     }
+}
+
+/// Who it was when the provider was last asked.
+fn known(provider: &Provider, session: &Session, kept: &Kept) -> Vouched {
+    Vouched {
+        provider: provider.name.as_str().into(),
+        vendor: provider.vendor,
+        username: session.username.clone(),
+        client_id: kept.client_id.clone(),
+        groups: session.groups.clone(),
+        scopes: Vec::new(),
+        until: session.expires_at,
+        bound_to: None,
+    }
+}
+
+fn complain(error: &store::Error) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "sessions could not be checked"
+    );
 }

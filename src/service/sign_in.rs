@@ -6,7 +6,8 @@
 //! **Invariants:** a try ends with its first callback, good or bad; every sign-in makes a new session; the provider's
 //! tokens are kept sealed and never logged.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Clock;
 use crate::domain::Kind;
 use crate::domain::identity::{PendingLogin, Session};
+use crate::domain::limit::Tries;
 use crate::domain::local_path::LocalPath;
 use crate::domain::secret::Secret;
 use crate::idp::{self, Attempt, Provider, Providers, SignedIn};
@@ -27,6 +29,11 @@ use crate::token::seal::{Sealer, Unsealable};
 
 /// How long somebody may take at the provider.
 pub const ATTEMPT_LENGTH: Duration = Duration::from_secs(600);
+
+/// How long a session lives whose provider gave nothing to ask it with: until then a person who is gone stays.
+const UNASKED: Duration = Duration::from_secs(3600);
+/// Tries at once from one address, and how long until another: a whole company may share one.
+const BEGUN: (u32, Duration) = (120, Duration::from_secs(1));
 
 /// Error codes of an authorization response that may be shown (RFC 6749 section 4.1.2.1, OpenID Connect Core 3.1.2.6).
 const CODES: &[&str] = &[
@@ -57,6 +64,9 @@ pub enum Error {
     /// The provider's answers do not hold together.
     #[error("{0} could not prove who you are; start again")]
     Unproven(String),
+    /// Too many tries from there; wait so many seconds.
+    #[error("too many sign-ins were begun; try again in {0} seconds")]
+    TooMany(u64),
     /// The provider does not answer.
     #[error("{0} does not answer; try again in a moment")]
     Away(String),
@@ -75,6 +85,7 @@ impl Error {
             Self::Unknown(_) => Kind::NotFound,
             Self::Lost => Kind::Invalid,
             Self::Declined(..) | Self::Unproven(_) => Kind::Forbidden,
+            Self::TooMany(seconds) => Kind::TooMany(*seconds),
             Self::Away(_) => Kind::Unavailable,
             Self::Store(error) => error.kind(),
             Self::System(_) => Kind::Internal,
@@ -142,6 +153,7 @@ pub struct SignIn {
     sealer: Sealer,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    tries: Arc<Mutex<Tries<IpAddr>>>,
 }
 
 impl SignIn {
@@ -159,6 +171,7 @@ impl SignIn {
             sealer,
             clock,
             settings,
+            tries: Arc::new(Mutex::new(Tries::new(BEGUN.0, BEGUN.1))),
         }
     }
 
@@ -183,11 +196,25 @@ impl SignIn {
     }
 
     /// Begin a try; `next` is where to go afterwards.
-    pub async fn begin(&self, name: &str, next: &LocalPath, callback: &str) -> Result<Begun, Error> {
+    pub async fn begin(
+        &self,
+        from: IpAddr,
+        name: &str,
+        next: &LocalPath,
+        callback: &str,
+    ) -> Result<Begun, Error> {
         let provider = self.providers.find(name);
         let provider = provider.ok_or_else(|| Error::Unknown(name.chars().take(40).collect()))?;
         let cookie = random::secret().map_err(system)?;
         let now = self.clock.now();
+        {
+            // Nobody fills the store with tries, so that those of others are lost.
+            let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(wait) = tries.wait(&from, now) {
+                return Err(Error::TooMany(wait.as_secs().max(1)));
+            }
+            tries.fail(from, now);
+        }
         let attempt = self.attempt(&cookie, callback);
         let address = self.providers.authorize_url(&provider, &attempt).await;
         let address = address.map_err(|error| failed(&provider, &error))?;
@@ -251,17 +278,34 @@ impl SignIn {
         let now = self.clock.now();
         let vouched = &signed_in.vouched;
         let can_ask = signed_in.refresh_token.is_some();
+        let length = if can_ask {
+            self.settings.session_length
+        } else {
+            UNASKED.min(self.settings.session_length)
+        };
+        let expose = |secret: &Option<Secret<String>>| Some(secret.as_ref()?.expose().clone());
+        let kept = Kept {
+            id_token: expose(&signed_in.id_token),
+            refresh_token: expose(&signed_in.refresh_token),
+            subject: signed_in.subject().unwrap_or_default(),
+            client_id: vouched.client_id.clone(),
+        };
         let session = Session {
             username: vouched.username.clone(),
             provider: Some(provider.name.clone()),
             groups: vouched.groups.clone(),
             created_at: now,
-            expires_at: now.plus(self.settings.session_length),
-            sealed: Some(seal(&self.sealer, &key, signed_in, "").map_err(system)?),
+            expires_at: now.plus(length),
+            sealed: Some(seal(&self.sealer, &key, &kept).map_err(system)?),
             check_at: can_ask.then(|| now.plus(self.settings.check_every)),
         };
         self.store.insert_session(key, session).await?;
         Ok(id)
+    }
+
+    /// Ask about every session again: the declarations have changed.
+    pub async fn ask_again(&self) -> Result<(), store::Error> {
+        self.store.check_sessions(self.clock.now()).await
     }
 
     /// End a session. Where to send the browser to end the provider's own, if it has one.
@@ -297,21 +341,9 @@ impl SignIn {
     }
 }
 
-/// Seal what a session must know of its provider. `subject` is who it was before, where the answer does not say it again.
-pub(super) fn seal(
-    sealer: &Sealer,
-    key: &SecretKey,
-    signed_in: &SignedIn,
-    subject: &str,
-) -> Result<Vec<u8>, Unsealable> {
-    let expose = |secret: &Option<Secret<String>>| secret.as_ref().map(|secret| secret.expose().clone());
-    let kept = Kept {
-        id_token: expose(&signed_in.id_token),
-        refresh_token: expose(&signed_in.refresh_token),
-        subject: signed_in.subject().unwrap_or_else(|| subject.to_owned()),
-        client_id: signed_in.vouched.client_id.clone(),
-    };
-    let text = serde_json::to_string(&kept).map_err(|_| Unsealable)?;
+/// Seal what a session must know of its provider.
+pub(super) fn seal(sealer: &Sealer, key: &SecretKey, kept: &Kept) -> Result<Vec<u8>, Unsealable> {
+    let text = serde_json::to_string(kept).map_err(|_| Unsealable)?;
     sealer.seal(&hex::encode(key), &Secret::new(text))
 }
 

@@ -323,19 +323,26 @@ async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {
         hours: 8,
         expires_at: at(50),
     };
-    let keep = |token, refresh| store.insert_token(token, refresh, at(-10), 2);
+    let keep = |token, refresh| store.insert_token(token, refresh, (at(-10), 2), false);
     assert_eq!(
         keep(token("t1", "f1"), Some(([7; 32], refresh.clone())))
             .await
             .unwrap(),
-        None
+        Inserted::Kept
     );
-    assert_eq!(keep(token("t2", "f2"), None).await.unwrap(), None);
+    assert_eq!(keep(token("t2", "f2"), None).await.unwrap(), Inserted::Kept);
     assert_eq!(
         keep(token("t3", "f3"), None).await.unwrap(),
-        Some(at(0)),
+        Inserted::TooMany(at(0)),
         "two an hour are enough"
     );
+    // A machine that is gone gets no token, however far the making of it had come.
+    let machine = Token {
+        username: "bot".to_owned(),
+        ..token("t4", "f4")
+    };
+    let of_machine = store.insert_token(machine, None, (at(-10), 2), true);
+    assert_eq!(of_machine.await.unwrap(), Inserted::Ended);
     assert_eq!(
         store.tokens(Some("ada"), 10).await.unwrap(),
         [token("t1", "f1"), token("t2", "f2")]
@@ -350,6 +357,9 @@ async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {
         revoked: vec!["t1".to_owned()],
     };
     assert_eq!(store.take_refresh([7; 32], at(2)).await.unwrap(), reused);
+    // Nothing is added to a family that has ended, whoever had begun to refresh it.
+    let late = store.insert_token(token("t5", "f1"), None, (at(-10), 9), false);
+    assert_eq!(late.await.unwrap(), Inserted::Ended);
     assert_eq!(
         store.take_refresh([7; 32], at(3)).await.unwrap(),
         Taken::Unknown,

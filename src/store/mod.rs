@@ -21,7 +21,7 @@ use crate::domain::identity::{Account, Machine, McpSession, OpenSession, Pending
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
-use crate::domain::token::{Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Refresh, Taken, Token};
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -124,8 +124,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn account(&self, username: &str) -> Result<Option<Account>, Error>;
     /// The groups of each local account.
     async fn account_groups(&self) -> Result<Vec<Vec<String>>, Error>;
-    /// Make or replace a local account; its sessions end.
-    async fn put_account(&self, account: Account, event: Event) -> Result<(), Error>;
+    /// Make or replace a local account; its sessions end. `false`: a machine has this name, and nothing is kept.
+    async fn put_account(&self, account: Account, event: Event) -> Result<bool, Error>;
     /// Keep a session, and drop those that have ended by now.
     async fn insert_session(&self, key: SecretKey, session: Session) -> Result<(), Error>;
     /// A session that has not ended at `now`.
@@ -154,6 +154,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     -> Result<Option<PendingLogin>, Error>;
     /// Sessions whose provider is to be asked at `now`, at most so many.
     async fn sessions_to_check(&self, now: Timestamp, most: u32) -> Result<Vec<(SecretKey, Session)>, Error>;
+    /// Ask the providers of all sessions again, from `now` on.
+    async fn check_sessions(&self, now: Timestamp) -> Result<(), Error>;
     /// Keep what a provider said of a session: groups, what to ask with next time (sealed), and when.
     async fn keep_session(
         &self,
@@ -191,14 +193,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     // Tokens.
 
     /// Keep a vended token and, if there is one, the refresh token of its family; unless its owner has had `most`
-    /// tokens since `from`: then nothing is kept, and the time of the oldest of those is the answer.
+    /// tokens since `from`, or what it continues has ended: its family, or the machine account `of_machine` it is.
     async fn insert_token(
         &self,
         token: Token,
         refresh: Option<(SecretKey, Refresh)>,
-        from: Timestamp,
-        most: u32,
-    ) -> Result<Option<Timestamp>, Error>;
+        limit: (Timestamp, u32),
+        of_machine: bool,
+    ) -> Result<Inserted, Error>;
     /// Tokens of one person, or of all, newest first, at most so many.
     async fn tokens(&self, username: Option<&str>, most: u32) -> Result<Vec<Token>, Error>;
     /// One token.

@@ -34,6 +34,8 @@ pub(super) async fn reset_password(
         .login
         .set_password(&operator, &wish.username, wish.groups, wish.password)
         .await?;
+    // Whoever has the old password may have made tokens with it.
+    state.tokens.revoke_all(operator.actor(), &wish.username).await?;
     state.callers.forget_sessions();
     Ok(Json(json!({"username": wish.username})))
 }

@@ -111,9 +111,13 @@ pub(super) async fn authorize(State(state): State<AppState>, change: Change) -> 
 }
 
 /// `POST /api/auth/device` (RFC 8628 section 3.1), at the provider named or the first that can.
-pub(super) async fn device(State(state): State<AppState>, request: Request) -> Result<Json<Value>, Problem> {
+pub(super) async fn device(
+    State(state): State<AppState>,
+    ClientIp(from): ClientIp,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
     let draft = fields(request, &state).await?;
-    let start = state.devices.begin(text(&draft, "provider")).await?;
+    let start = state.devices.begin(from, text(&draft, "provider")).await?;
     Ok(Json(json!({
         "device_code": start.device_code.expose(),
         "user_code": start.user_code,
@@ -188,7 +192,7 @@ pub(super) async fn token(State(state): State<AppState>, from: ClientIp, request
 }
 
 async fn grant(state: &AppState, from: ClientIp, request: Request) -> Result<Response, Refused> {
-    let basic = basic(request.headers());
+    let basic = basic(request.headers())?;
     let draft = fields(request, state).await?;
     match required(&draft, "grant_type")? {
         "refresh_token" => {
@@ -225,6 +229,11 @@ async fn vend(state: &AppState, identity: &Identity) -> Result<Response, Refused
     Ok(granted(&state.tokens.vend(identity, wish).await?))
 }
 
+fn no_client() -> Refused {
+    let words = "the client is not known, or its secret is wrong".to_owned();
+    Refused(StatusCode::UNAUTHORIZED, "invalid_client", words)
+}
+
 async fn client_credentials(
     state: &AppState,
     ClientIp(from): ClientIp,
@@ -253,10 +262,6 @@ async fn client_credentials(
     let scopes = text(draft, "scope");
     let scopes: Option<BTreeSet<String>> =
         scopes.map(|line| line.split_whitespace().map(str::to_owned).collect());
-    let no_client = || {
-        let words = "the client is not known, or its secret is wrong".to_owned();
-        Refused(StatusCode::UNAUTHORIZED, "invalid_client", words)
-    };
     let known = state
         .machines
         .authenticate(from, &id, secret, scopes.as_ref())
@@ -286,12 +291,19 @@ async fn client_credentials(
     }
 }
 
-/// Id and secret of `Authorization: Basic`, each form-encoded (RFC 6749 section 2.3.1).
-fn basic(headers: &HeaderMap) -> Option<(String, Secret<String>)> {
-    let (scheme, pair) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+/// Id and secret of `Authorization: Basic`, if there is one.
+fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret<String>)>, Refused> {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match value.and_then(|value| value.split_once(' ')) {
+        Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+            pair_of(pair).map(Some).ok_or_else(no_client)
+        }
+        _ => Ok(None),
     }
+}
+
+/// Each of the two is form-encoded (RFC 6749 section 2.3.1).
+fn pair_of(pair: &str) -> Option<(String, Secret<String>)> {
     let pair = base64::prelude::BASE64_STANDARD.decode(pair.trim()).ok()?;
     let (id, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
     let decoded = |text: &str| {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::extract::client_ip::ClientIp;
 use super::links;
 use super::login::{cookie, render, see_other, session, with_cookie};
 use super::problem::{self, Problem};
@@ -40,6 +41,7 @@ pub(super) struct Asked {
 /// `GET /auth/{provider}`: to the provider.
 pub(super) async fn begin(
     State(state): State<AppState>,
+    ClientIp(from): ClientIp,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
@@ -48,7 +50,11 @@ pub(super) async fn begin(
         .as_deref()
         .and_then(LocalPath::parse)
         .unwrap_or_default();
-    match state.sign_in.begin(&name, &next, links::AUTH_CALLBACK).await {
+    match state
+        .sign_in
+        .begin(from, &name, &next, links::AUTH_CALLBACK)
+        .await
+    {
         Ok(begun) => with_cookie(
             see_other(&begun.address),
             cookie(

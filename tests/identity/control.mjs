@@ -62,8 +62,10 @@ const commands = {
     move(user, what);
     return everybody()[user];
   },
-  down(world, { jwks }) {
-    faults.jwks = jwks;
+  /** "token": [status, body] answers every question at the token endpoint, until null. */
+  down(world, { jwks, token }) {
+    if (jwks !== undefined) faults.jwks = jwks;
+    if (token !== undefined) faults.token = token;
     return {};
   },
   slow(world, { jwks_ms: ms }) {

@@ -6,7 +6,7 @@ import { claims, NAMED, PREFIX, PROFILE, ROUTES } from "./shapes.mjs";
 import { bearer, json } from "./web.mjs";
 
 /** Faults that a test has switched on. */
-export const faults = { jwks: false, jwksMs: 0 };
+export const faults = { jwks: false, jwksMs: 0, token: null };
 
 /** oidc-provider refuses its own JWT here; every vendor takes it. */
 async function userinfo(req, res) {
@@ -40,6 +40,10 @@ export async function front(req, res, url, port) {
     if (faults.jwksMs) await new Promise((done) => setTimeout(done, faults.jwksMs));
     if (faults.jwks) res.writeHead(503).end();
     return faults.jwks;
+  }
+  if (path === ROUTES.token && faults.token) {
+    json(res, ...faults.token);
+    return true;
   }
   if (path === ROUTES.userinfo && bearer(req)?.split(".").length === 3) {
     await userinfo(req, res);

@@ -53,6 +53,7 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("refusal", "callers"),
     ("renewal", "callers"),
     ("renewal", "sign_in"),
+    ("renewal", "tokens"),
     ("relay", "endpoints"),
     ("relay", "gate"),
     ("relay", "mcp_sessions"),
@@ -63,6 +64,7 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("stream", "endpoints"),
     ("stream", "sieve"),
     ("stream", "until"),
+    ("tokens", "vending"),
 ];
 
 const MOST_LINES: usize = 400;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::identity::{Browser, Idp, WEB_SECRET, text};
-use crate::harness::{Gateway, Setup, until};
+use crate::harness::{Actor, Gateway, Setup, until};
 
 fn generic(idp: &Idp) -> String {
     format!(
@@ -83,6 +83,40 @@ async fn every_shape_of_provider_signs_people_in_and_out_again() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn nobody_fills_the_room_for_other_peoples_sign_ins() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("keycloak", &setup, &[]);
+    let yaml = format!(
+        "keycloak: {{issuer: '{}', client_id: web, client_secret: {WEB_SECRET}}}",
+        idp.issuer()
+    );
+    let gateway = setup.with_providers(&yaml).start();
+    let mut statuses = Vec::new();
+    for _ in 0..140 {
+        statuses.push(gateway.anonymous().get("/auth/keycloak").await.status);
+    }
+    assert!(
+        statuses.starts_with(&[303; 100]) && statuses.contains(&429),
+        "{statuses:?}"
+    );
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(
+            gateway
+                .anonymous()
+                .json("/api/auth/device", &json!({}))
+                .await
+                .status,
+        );
+    }
+    assert_eq!(
+        (statuses.first(), statuses.last()),
+        (Some(&200), Some(&429)),
+        "{statuses:?}"
+    );
 }
 
 #[tokio::test]
@@ -271,18 +305,162 @@ async fn a_session_ends_with_the_persons_welcome_and_follows_their_groups() {
     idp.control("groups", json!({"user": "bob", "groups": ["mcp-registry-admin"]}))
         .await;
     until("the new groups count", admin).await;
-    // A provider that is away ends nothing …
-    idp.control("down", json!({"jwks": true})).await;
+    // Whatever else a provider answers, and a rotation of its keys, ends nothing …
+    for (status, error) in [
+        (503, "temporarily_unavailable"),
+        (429, "slow_down"),
+        (401, "invalid_client"),
+        (400, "invalid_request"),
+    ] {
+        let before = idp.seen("token").await;
+        idp.control("down", json!({"token": [status, {"error": error}]}))
+            .await;
+        until("it was asked", || async { idp.seen("token").await > before }).await;
+        assert_eq!(actor.get("/api/auth/me").await.status, 200, "{error}");
+    }
+    idp.control("rotate", json!({"keep_old": false})).await;
+    idp.control("down", json!({"token": null})).await;
+    idp.control("groups", json!({"user": "bob", "groups": ["mcp-registry-user"]}))
+        .await;
+    until("the session goes on with the new key", || async {
+        !admin().await
+    })
+    .await;
     assert_eq!(actor.get("/api/auth/me").await.status, 200);
-    idp.control("down", json!({"jwks": false})).await;
-    // … its no does, at once and everywhere.
+    // … its no does, at once and everywhere, and the tokens that were made with it.
+    let vended = actor.json("/api/tokens/generate", &json!({})).await.value();
+    let token = gateway
+        .anonymous()
+        .bearer(&text(&vended["tokens"], "access_token"));
+    assert_eq!(token.get("/api/auth/me").await.status, 200);
     idp.control("disable", json!({"user": "bob", "disabled": true}))
         .await;
     until("the session has ended", || async {
         actor.get("/api/auth/me").await.status == 401
     })
     .await;
+    until("its tokens too", || async {
+        token.get("/api/auth/me").await.status == 401
+    })
+    .await;
     assert!(gateway.log().contains("a session has ended"));
+}
+
+#[tokio::test]
+async fn a_rotation_of_keys_stops_nobody_from_signing_in() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    Browser::default().sign_in(&gateway.base, "generic", "bob").await;
+    idp.control("rotate", json!({"keep_old": false})).await;
+    let mut alice = Browser::default();
+    let home = alice.sign_in(&gateway.base, "generic", "alice").await;
+    assert_eq!(home.answer.status, 200, "{}", home.answer.text());
+}
+
+#[tokio::test]
+async fn whoever_came_through_a_provider_that_is_gone_is_out() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let mut alice = Browser::default();
+    alice.sign_in(&gateway.base, "generic", "alice").await;
+    let session = alice.actor(&gateway.base);
+    let vended = session.json("/api/tokens/generate", &json!({})).await.value();
+    let token = gateway
+        .anonymous()
+        .bearer(&text(&vended["tokens"], "access_token"));
+    assert_eq!(token.get("/api/auth/me").await.status, 200);
+    let file = gateway.setup.folder.path().join("auth/oauth2_providers.yml");
+    std::fs::write(file, "{}").unwrap();
+    for caller in [session, token] {
+        until("nobody is known through it", || async {
+            caller.get("/api/auth/me").await.status == 401
+        })
+        .await;
+    }
+}
+
+async fn vended(gateway: &Gateway, actor: &Actor) -> (Actor, Value) {
+    let body = actor.json("/api/tokens/generate", &json!({})).await.value();
+    let tokens = body["tokens"].clone();
+    (gateway.anonymous().bearer(&text(&tokens, "access_token")), tokens)
+}
+
+#[tokio::test]
+async fn what_a_session_made_ends_with_the_groups_the_parent_and_the_password() {
+    let policy = "
+group_mappings: {mcp-registry-admin: [mcp-registry-admin, power]}
+power: [{server: '*', methods: ['*'], tools: ['*']}]
+";
+    let gateway = Setup::new().with_policy(policy).start();
+    let admin = gateway.signed_in().await;
+    let (parent, _) = vended(&gateway, &admin).await;
+    let scopes = || async { parent.get("/api/auth/me").await.value()["scopes"].clone() };
+    assert_eq!(scopes().await, json!(["mcp-registry-admin", "power"]));
+    // A scope that the group has lost is in no token any more.
+    let document = json!({"scope_name": "power", "group_mappings": []});
+    let changed = admin.json("/api/servers/groups/import", &document).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(scopes().await, json!(["mcp-registry-admin"]));
+    // A token that was made with a token ends with it.
+    let (child, _) = vended(&gateway, &parent).await;
+    assert_eq!(child.get("/api/auth/me").await.status, 200);
+    let tokens = admin.get("/api/tokens").await.value();
+    let id = text(tokens["tokens"].as_array().unwrap().last().unwrap(), "id");
+    let gone = admin
+        .send("DELETE", &format!("/api/tokens/{id}"), "", Vec::new())
+        .await;
+    assert_eq!(gone.status, 200);
+    for token in [&parent, &child] {
+        assert_eq!(token.get("/api/auth/me").await.status, 401);
+    }
+    // Whoever had the old password has nothing left of it.
+    let (token, kept) = vended(&gateway, &admin).await;
+    let output = gateway
+        .setup
+        .command(&["admin", "reset-password"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(token.get("/api/auth/me").await.status, 401);
+    let refresh = json!({"grant_type": "refresh_token", "refresh_token": text(&kept, "refresh_token")});
+    assert_eq!(
+        gateway.anonymous().json("/api/auth/token", &refresh).await.status,
+        400
+    );
+    assert_eq!(admin.get("/api/auth/me").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_used_many_times_at_once_leaves_nothing_behind() {
+    let gateway = Gateway::new();
+    let admin = gateway.signed_in().await;
+    for _ in 0..5 {
+        let (_, tokens) = vended(&gateway, &admin).await;
+        let grant = json!({"grant_type": "refresh_token", "refresh_token": text(&tokens, "refresh_token")});
+        let asking = (0..6).map(|_| {
+            let (nobody, grant) = (gateway.anonymous(), grant.clone());
+            async move { nobody.json("/api/auth/token", &grant).await }
+        });
+        for answer in futures_util::future::join_all(asking).await {
+            if answer.status == 200 {
+                let body = answer.value();
+                let token = gateway.anonymous().bearer(&text(&body, "access_token"));
+                assert_eq!(
+                    token.get("/api/auth/me").await.status,
+                    401,
+                    "its family has ended"
+                );
+                let grant =
+                    json!({"grant_type": "refresh_token", "refresh_token": text(&body, "refresh_token")});
+                assert_eq!(
+                    gateway.anonymous().json("/api/auth/token", &grant).await.status,
+                    400
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test]

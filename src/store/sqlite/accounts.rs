@@ -35,7 +35,11 @@ pub(super) fn groups(tx: &Transaction<'_>) -> Result<Vec<Vec<String>>, Error> {
     Ok(groups)
 }
 
-pub(super) fn put(tx: &Transaction<'_>, account: &Account, event: &Event) -> Result<(), Error> {
+pub(super) fn put(tx: &Transaction<'_>, account: &Account, event: &Event) -> Result<bool, Error> {
+    let mut machines = tx.prepare_cached("SELECT 1 FROM machines WHERE client_id = ?1")?;
+    if machines.exists([&account.username])? {
+        return Ok(false);
+    }
     tx.execute(
         "INSERT INTO accounts (username, password_hash, groups) VALUES (?1, ?2, ?3)
          ON CONFLICT (username) DO UPDATE SET password_hash = ?2, groups = ?3",
@@ -49,5 +53,6 @@ pub(super) fn put(tx: &Transaction<'_>, account: &Account, event: &Event) -> Res
         "DELETE FROM sessions WHERE username = ?1 AND provider IS NULL",
         [&account.username],
     )?;
-    insert_event(tx, event)
+    insert_event(tx, event)?;
+    Ok(true)
 }

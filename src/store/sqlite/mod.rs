@@ -24,7 +24,7 @@ use crate::domain::identity::{Account, Machine, McpSession, OpenSession, Pending
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
-use crate::domain::token::{Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Refresh, Taken, Token};
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -171,7 +171,7 @@ impl Store for Sqlite {
         self.db.read(accounts::groups).await
     }
 
-    async fn put_account(&self, account: Account, event: Event) -> Result<(), Error> {
+    async fn put_account(&self, account: Account, event: Event) -> Result<bool, Error> {
         self.db.write(move |tx| accounts::put(tx, &account, &event)).await
     }
 
@@ -229,6 +229,10 @@ impl Store for Sqlite {
         self.db.read(move |tx| sessions::to_check(tx, now, most)).await
     }
 
+    async fn check_sessions(&self, now: Timestamp) -> Result<(), Error> {
+        self.db.write(move |tx| sessions::check_all(tx, now)).await
+    }
+
     async fn keep_session(
         &self,
         key: SecretKey,
@@ -283,11 +287,11 @@ impl Store for Sqlite {
         &self,
         token: Token,
         refresh: Option<(SecretKey, Refresh)>,
-        from: Timestamp,
-        most: u32,
-    ) -> Result<Option<Timestamp>, Error> {
+        limit: (Timestamp, u32),
+        of_machine: bool,
+    ) -> Result<Inserted, Error> {
         self.db
-            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), from, most))
+            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), limit, of_machine))
             .await
     }
 

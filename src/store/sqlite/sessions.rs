@@ -76,6 +76,15 @@ pub(super) fn to_check(
         .collect()
 }
 
+/// Every session that can be asked about is asked about again.
+pub(super) fn check_all(tx: &Transaction<'_>, now: Timestamp) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE sessions SET check_at = min(check_at, ?1) WHERE check_at IS NOT NULL",
+        [now.unix()],
+    )?;
+    Ok(())
+}
+
 /// What the provider said: the present groups, what to ask with next time, and when.
 pub(super) fn keep(
     tx: &Transaction<'_>,

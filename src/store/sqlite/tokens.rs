@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::{groups_from, groups_text};
 use crate::clock::Timestamp;
-use crate::domain::token::{Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Refresh, Taken, Token};
 use crate::store::{Error, SecretKey};
 
 const COLUMNS: &str = "id, family, username, scope, description, issued_at, expires_at, revoked_at";
@@ -22,19 +22,28 @@ fn token_from(row: &Row<'_>) -> rusqlite::Result<Token> {
     })
 }
 
-/// Keep a token unless its owner has had `most` since `from`; then the time of the oldest of those is answered.
+/// Keep a token, unless its owner has had `most` since `from`, or what it continues has ended.
 pub(super) fn insert(
     tx: &Transaction<'_>,
     token: &Token,
     refresh: Option<&(SecretKey, Refresh)>,
-    from: Timestamp,
-    most: u32,
-) -> Result<Option<Timestamp>, Error> {
+    (from, most): (Timestamp, u32),
+    of_machine: bool,
+) -> Result<Inserted, Error> {
+    let ended = "SELECT EXISTS (SELECT 1 FROM tokens WHERE family = ?1 AND revoked_at IS NOT NULL)
+        OR (?3 AND NOT EXISTS (SELECT 1 FROM machines WHERE client_id = ?2))";
+    if tx.query_row(ended, (&token.family, &token.username, of_machine), |row| {
+        row.get(0)
+    })? {
+        return Ok(Inserted::Ended);
+    }
     let sql = "SELECT count(*), min(issued_at) FROM tokens WHERE username = ?1 AND issued_at > ?2";
     let row = |row: &Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?));
     let (count, oldest) = tx.query_row(sql, (&token.username, from.unix()), row)?;
     if count >= most {
-        return Ok(Some(Timestamp::from_unix(oldest.unwrap_or_default())));
+        return Ok(Inserted::TooMany(Timestamp::from_unix(
+            oldest.unwrap_or_default(),
+        )));
     }
     // What has ended long ago tells nobody anything.
     let long_ago = token.issued_at.unix() - 30 * 86_400;
@@ -70,7 +79,7 @@ pub(super) fn insert(
             ),
         )?;
     }
-    Ok(None)
+    Ok(Inserted::Kept)
 }
 
 /// Tokens of one person, or of all, newest first.

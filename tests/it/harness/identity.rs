@@ -34,7 +34,8 @@ impl Idp {
     pub fn imitate(profile: &str, setup: &Setup, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(node());
         command.arg(part("idp.mjs"));
-        command.env("PROFILE", profile).env("PORT", "0");
+        command.env("PROFILE", profile);
+        command.env("PORT", super::free_port().to_string());
         command.env("REDIRECT_URIS", format!("{}/auth/callback", setup.base()));
         command.env("POST_LOGOUT_URIS", format!("{}/login", setup.base()));
         command.envs(variables.iter().copied());
