@@ -32,6 +32,8 @@ pub enum Deed {
     MachineCreated,
     /// A machine account was removed; its tokens end.
     MachineRemoved,
+    /// Definitions of a pinned server that were held were approved.
+    CatalogApproved,
     /// A scope was made or changed in the store.
     ScopeChanged,
     /// A scope was removed, or hidden where the file has it.
@@ -41,7 +43,7 @@ pub enum Deed {
 }
 
 impl Deed {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::ServerRegistered,
         Self::ServerChanged,
         Self::ServerEnabled,
@@ -54,6 +56,7 @@ impl Deed {
         Self::TokenRevoked,
         Self::MachineCreated,
         Self::MachineRemoved,
+        Self::CatalogApproved,
         Self::ScopeChanged,
         Self::ScopeRemoved,
         Self::ScopeReset,
@@ -88,6 +91,7 @@ impl Deed {
             Self::TokenRevoked => "token_revoked",
             Self::MachineCreated => "machine_created",
             Self::MachineRemoved => "machine_removed",
+            Self::CatalogApproved => "catalog_approved",
             Self::ScopeChanged => "scope_changed",
             Self::ScopeRemoved => "scope_removed",
             Self::ScopeReset => "scope_reset",

@@ -4,12 +4,14 @@
 
 pub mod access;
 pub mod audit;
+pub mod catalog;
 pub mod claims;
 pub mod draft;
 pub mod egress;
 pub mod explain;
 pub mod groups;
 pub mod headers;
+pub mod health;
 pub mod identity;
 pub mod limit;
 pub mod local_path;

@@ -40,6 +40,9 @@ pub struct Profile {
     pub sse_endpoint: Option<UpstreamUrl>,
     /// Whether `/mcp` or `/sse` is appended to an address that does not end in it.
     pub append_mcp_path: bool,
+    /// Whether a changed tool waits for approval before anybody may call it.
+    #[serde(default)]
+    pub pinned: bool,
     /// Which transports its owner says it speaks.
     pub supported_transports: Vec<String>,
     /// What it wants to be told beside the call.

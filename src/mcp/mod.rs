@@ -5,6 +5,7 @@ pub mod listing;
 pub mod message;
 pub mod resolve;
 pub mod sse;
+pub mod survey;
 mod tls;
 
 pub use exchange::Client;

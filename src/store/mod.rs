@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::audit::Event;
+use crate::domain::catalog::{Kept, Plan, Version};
+use crate::domain::health::{Health, Status};
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
@@ -75,6 +77,32 @@ pub struct Changes {
 
 /// What is done after a commit, even when whoever asked for the change has gone away meanwhile.
 pub type After = Box<dyn FnOnce() + Send>;
+
+/// One check, to be kept.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Of which server.
+    pub path: String,
+    /// What is known after it.
+    pub health: Health,
+    /// What it saw.
+    pub seen: Status,
+    /// The server's own name and version, if it said them.
+    pub server_name: Option<String>,
+    /// See above.
+    pub server_version: Option<String>,
+}
+
+/// One check of before.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Past {
+    /// When.
+    pub at: Timestamp,
+    /// What it saw, in the words of the feed.
+    pub status: String,
+    /// How long the first answer took, in milliseconds.
+    pub latency_ms: Option<i64>,
+}
 
 /// The SHA-256 of a session id or refresh token: the store never holds the secret itself.
 pub type SecretKey = [u8; 32];
@@ -218,6 +246,32 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn scopes(&self) -> Result<Vec<StoredScope>, Error>;
     /// Change what is kept of some scopes, all or none.
     async fn write_scopes(&self, changes: Vec<(ScopeChange, Event)>, after: After) -> Result<(), Error>;
+
+    // How servers are, and what they offer.
+
+    /// Keep a batch of checks.
+    async fn record_checks(&self, checks: Vec<Check>) -> Result<(), Error>;
+    /// What is known of every server, by path.
+    async fn health(&self) -> Result<Vec<(String, Health)>, Error>;
+    /// The checks of a server since then, newest first, at most so many.
+    async fn health_history(
+        &self,
+        path: &ServerPath,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Past>, Error>;
+    /// Forget checks of before, at most so many at once; how many there were.
+    async fn forget_checks(&self, before: Timestamp, most: u32) -> Result<usize, Error>;
+    /// Replace what is kept of a server's tools, prompts and resources, and remember the new versions.
+    async fn put_catalog(&self, path: &str, plan: Plan) -> Result<(), Error>;
+    /// What servers offer, of one or of all, by path.
+    async fn catalog(&self, path: Option<&str>) -> Result<Vec<(String, Kept)>, Error>;
+    /// Tools that the gate refuses until somebody approves them: path and name.
+    async fn held_tools(&self) -> Result<Vec<(String, String)>, Error>;
+    /// The versions of a server's entries, newest first, at most so many.
+    async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error>;
+    /// Let what is held of one entry, or of all of a server's, count from now on; how many there were.
+    async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error>;
 
     // Small facts of the daemon's own (the demo servers' ports, which demos were registered).
 

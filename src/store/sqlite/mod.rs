@@ -1,7 +1,9 @@
 //! SQLite: the store of one machine.
 
 mod accounts;
+mod catalog;
 mod db;
+mod health;
 mod machines;
 mod mcp_sessions;
 mod pending_logins;
@@ -17,9 +19,11 @@ use rusqlite::{OptionalExtension, Transaction};
 use tokio::sync::watch;
 
 use self::db::Db;
-use super::{After, Changes, Error, SecretKey, Store};
+use super::{After, Changes, Check, Error, Past, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Deed, Event};
+use crate::domain::catalog::{Kept, Plan, Version};
+use crate::domain::health::Health;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
@@ -332,6 +336,58 @@ impl Store for Sqlite {
     async fn write_scopes(&self, changes: Vec<(ScopeChange, Event)>, after: After) -> Result<(), Error> {
         self.db
             .write_then(move |tx| scopes::write(tx, &changes), move |()| after())
+            .await
+    }
+
+    async fn record_checks(&self, checks: Vec<Check>) -> Result<(), Error> {
+        self.db.write(move |tx| health::record(tx, &checks)).await
+    }
+
+    async fn health(&self) -> Result<Vec<(String, Health)>, Error> {
+        self.db.read(health::all).await
+    }
+
+    async fn health_history(
+        &self,
+        path: &ServerPath,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Past>, Error> {
+        let path = path.clone();
+        self.db
+            .read(move |tx| health::history(tx, path.as_str(), since, most))
+            .await
+    }
+
+    async fn forget_checks(&self, before: Timestamp, most: u32) -> Result<usize, Error> {
+        self.db.write(move |tx| health::forget(tx, before, most)).await
+    }
+
+    async fn put_catalog(&self, path: &str, plan: Plan) -> Result<(), Error> {
+        let path = path.to_owned();
+        self.db.write(move |tx| catalog::put(tx, &path, &plan)).await
+    }
+
+    async fn catalog(&self, path: Option<&str>) -> Result<Vec<(String, Kept)>, Error> {
+        let path = path.map(str::to_owned);
+        self.db.read(move |tx| catalog::list(tx, path.as_deref())).await
+    }
+
+    async fn held_tools(&self) -> Result<Vec<(String, String)>, Error> {
+        self.db.read(catalog::held).await
+    }
+
+    async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error> {
+        let path = path.clone();
+        self.db
+            .read(move |tx| catalog::versions(tx, path.as_str(), most))
+            .await
+    }
+
+    async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error> {
+        let (path, name) = (path.clone(), name.map(str::to_owned));
+        self.db
+            .write(move |tx| catalog::approve(tx, path.as_str(), name.as_deref(), &event))
             .await
     }
 

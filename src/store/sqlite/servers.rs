@@ -192,6 +192,7 @@ pub(super) fn remove(
     if tx.execute("DELETE FROM servers WHERE path = ?1", [path.as_str()])? == 0 {
         return Ok(None);
     }
+    super::health::remove(tx, path.as_str())?;
     let revision = next_revision(tx)?;
     tx.execute(
         "INSERT INTO removed_servers (path, revision) VALUES (?1, ?2)",

@@ -161,6 +161,7 @@ fn past(event: &Event) -> Past {
         Deed::ServerRemoved => "removed",
         Deed::ServerTrusted => "marked as trusted",
         Deed::ServerDistrusted => "no longer trusted",
+        Deed::CatalogApproved => "changed tools approved",
         Deed::PasswordReset
         | Deed::SessionEnded
         | Deed::TokenRevoked

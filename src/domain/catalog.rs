@@ -1,0 +1,288 @@
+//! What a server offers: tools, prompts, resources, and how their definitions change.
+//!
+//! A definition is known by a fingerprint of what an agent reads of it. A language model believes a description, so a
+//! description that changes after somebody looked at it is a change like one of the schema ("rug pull").
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+
+/// Kinds of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A tool.
+    Tool,
+    /// A prompt.
+    Prompt,
+    /// A resource.
+    Resource,
+    /// A template of resources.
+    ResourceTemplate,
+}
+
+impl EntryKind {
+    /// All of them, in the order in which they are asked for.
+    pub const ALL: [Self; 4] = [Self::Tool, Self::Prompt, Self::Resource, Self::ResourceTemplate];
+
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Prompt => "prompt",
+            Self::Resource => "resource",
+            Self::ResourceTemplate => "resource_template",
+        }
+    }
+
+    /// From that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// The method that lists them, the key of the list, the field that names an entry, and the capability that a server
+    /// with them declares.
+    pub fn list(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::Tool => ("tools/list", "tools", "name", "tools"),
+            Self::Prompt => ("prompts/list", "prompts", "name", "prompts"),
+            Self::Resource => ("resources/list", "resources", "uri", "resources"),
+            Self::ResourceTemplate => (
+                "resources/templates/list",
+                "resourceTemplates",
+                "uriTemplate",
+                "resources",
+            ),
+        }
+    }
+}
+
+/// One entry as its server defines it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its name (a resource's address).
+    pub name: String,
+    /// All that the server says of it.
+    pub definition: Map<String, Value>,
+}
+
+/// SHA-256 in hex of a definition in one canonical form: members in order, no spaces, without what hosts may set
+/// (`_meta`).
+pub fn fingerprint(definition: &Map<String, Value>) -> String {
+    let counted: Map<String, Value> = definition
+        .iter()
+        .filter(|(key, _)| *key != "_meta")
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    // Maps of `serde_json` are ordered by name.
+    hex::encode(Sha256::digest(Value::Object(counted).to_string()))
+}
+
+/// An entry as the book keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Kept {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its name.
+    pub name: String,
+    /// The definition that holds.
+    pub definition: Map<String, Value>,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Since when it holds.
+    pub since: Timestamp,
+    /// On a pinned server: what the server says instead, and nobody has approved yet. The gate refuses it until then.
+    pub held: Option<Map<String, Value>>,
+    /// Whether nobody has ever approved it: it is new on a pinned server.
+    pub is_new: bool,
+}
+
+impl Kept {
+    /// Whether the gate refuses it for now.
+    pub fn is_held(&self) -> bool {
+        self.is_new || self.held.is_some()
+    }
+}
+
+/// A version that an entry once had.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Version {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its name.
+    pub name: String,
+    /// When it was first seen.
+    pub at: Timestamp,
+    /// The definition; none when the entry was gone.
+    pub definition: Option<Map<String, Value>>,
+    /// The lines that changed against the version before, `-` and `+` first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diff: Vec<String>,
+}
+
+/// What taking over a server's lists comes to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Entries as they are to be kept.
+    pub kept: Vec<Kept>,
+    /// Versions to remember.
+    pub versions: Vec<Version>,
+    /// Whether anything that is offered changed: a name, a definition, what is held.
+    pub changed: bool,
+}
+
+/// Take over what a server lists now. On a pinned server a new definition is held beside the one that was approved, and a
+/// new entry is held whole.
+pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, at: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    let first = before.is_empty();
+    for entry in now {
+        let old = before
+            .iter()
+            .find(|kept| kept.kind == entry.kind && kept.name == entry.name);
+        let print = fingerprint(&entry.definition);
+        let version = || Version {
+            kind: entry.kind,
+            name: entry.name.clone(),
+            at,
+            definition: Some(entry.definition.clone()),
+            diff: Vec::new(),
+        };
+        let kept = match old {
+            Some(old) if old.fingerprint == print => {
+                plan.changed |= old.held.is_some();
+                Kept {
+                    held: None,
+                    is_new: old.is_new && pinned,
+                    ..old.clone()
+                }
+            }
+            Some(old) if pinned && !old.is_new => {
+                let known = old.held.as_ref().is_some_and(|held| fingerprint(held) == print);
+                if !known {
+                    plan.versions.push(version());
+                    plan.changed = true;
+                }
+                Kept {
+                    held: Some(entry.definition.clone()),
+                    ..old.clone()
+                }
+            }
+            _ => {
+                plan.versions.push(version());
+                plan.changed = true;
+                Kept {
+                    kind: entry.kind,
+                    name: entry.name.clone(),
+                    fingerprint: print,
+                    definition: entry.definition.clone(),
+                    since: at,
+                    held: None,
+                    // What is there when a server is first seen is what somebody looked at when they pinned it.
+                    is_new: pinned && !first,
+                }
+            }
+        };
+        plan.kept.push(kept);
+    }
+    for gone in before {
+        if !plan.kept.iter().any(|kept| kept.kind == gone.kind && kept.name == gone.name) {
+            plan.changed = true;
+            plan.versions.push(Version {
+                kind: gone.kind,
+                name: gone.name.clone(),
+                at,
+                definition: None,
+                diff: Vec::new(),
+            });
+        }
+    }
+    plan.kept.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    plan
+}
+
+/// The lines in which two definitions differ, `- ` before what went and `+ ` before what came.
+pub fn diff(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Vec<String> {
+    let lines = |definition: Option<&Map<String, Value>>| -> Vec<String> {
+        let Some(definition) = definition else {
+            return Vec::new();
+        };
+        let text = serde_json::to_string_pretty(definition).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    let (old, new) = (lines(before), lines(after));
+    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
+    let came = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(came).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(name: &str, description: &str) -> Entry {
+        let definition = json!({"name": name, "description": description, "inputSchema": {"type": "object"}});
+        Entry {
+            kind: EntryKind::Tool,
+            name: name.to_owned(),
+            definition: definition.as_object().unwrap().clone(),
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    #[test]
+    fn changes_are_kept_as_versions_and_the_newest_holds() {
+        let first = take_over(&[], vec![entry("b", "one"), entry("a", "one")], false, at(1));
+        assert_eq!(first.versions.len(), 2);
+        let names: Vec<&str> = first.kept.iter().map(|kept| kept.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let same = take_over(&first.kept, vec![entry("a", "one"), entry("b", "one")], false, at(2));
+        assert_eq!((same.changed, same.versions.len()), (false, 0));
+        let next = take_over(&first.kept, vec![entry("a", "two"), entry("c", "one")], false, at(3));
+        assert!(next.changed && next.kept.iter().all(|kept| !kept.is_held()));
+        let versions: Vec<_> = next.versions.iter().map(|v| (v.name.as_str(), v.definition.is_some())).collect();
+        assert_eq!(versions, [("a", true), ("c", true), ("b", false)]);
+        assert_eq!(next.kept.first().unwrap().since, at(3));
+    }
+
+    #[test]
+    fn a_pinned_server_changes_nothing_without_approval() {
+        let first = take_over(&[], vec![entry("a", "one")], true, at(1));
+        assert!(!first.kept.first().unwrap().is_held());
+        let pulled = take_over(&first.kept, vec![entry("a", "evil"), entry("new", "x")], true, at(2));
+        let [a, new] = pulled.kept.as_slice() else {
+            panic!("{pulled:?}")
+        };
+        assert!(a.is_held() && new.is_held());
+        assert_eq!(a.definition.get("description"), Some(&json!("one")));
+        // Seen again it is no second version; taken back it is held no more.
+        let again = take_over(&pulled.kept, vec![entry("a", "evil"), entry("new", "x")], true, at(3));
+        assert_eq!((again.changed, again.versions.len()), (false, 0));
+        let back = take_over(&again.kept, vec![entry("a", "one")], true, at(4));
+        assert!(back.changed && !back.kept.first().unwrap().is_held());
+        // Unpinned, everything counts.
+        let free = take_over(&pulled.kept, vec![entry("a", "evil"), entry("new", "x")], false, at(5));
+        assert!(free.kept.iter().all(|kept| !kept.is_held()));
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_what_an_agent_reads() {
+        let mut one = entry("a", "x").definition;
+        let print = fingerprint(&one);
+        one.insert("_meta".to_owned(), json!({"seen": 7}));
+        assert_eq!(fingerprint(&one), print);
+        one.insert("annotations".to_owned(), json!({"destructiveHint": true}));
+        assert_ne!(fingerprint(&one), print);
+        let lines = diff(Some(&entry("a", "x").definition), Some(&entry("a", "y").definition));
+        assert_eq!(lines, ["-   \"description\": \"x\",", "+   \"description\": \"y\","]);
+    }
+}

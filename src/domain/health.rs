@@ -1,0 +1,273 @@
+//! How a server is: the state machine of its checks (contract, section 9).
+//!
+//! One answer that fails is no outage and one that succeeds is no recovery: a word changes after as many of one kind in a
+//! row as the thresholds say. Only the first check of a server decides at once, because nothing is known before it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// How it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has asked yet.
+    #[default]
+    Unknown,
+    /// Somebody asks for the first time right now.
+    Checking,
+    /// It answers.
+    Healthy,
+    /// It answers, and takes our credential no more.
+    AuthExpired,
+    /// It does not answer, or not as an MCP server; in words for its owner.
+    Unhealthy(String),
+}
+
+impl Status {
+    /// The word of the feed and the API: `healthy`, `healthy-auth-expired`, `unhealthy: <reason>`, `checking`, `unknown`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Unhealthy(reason) => format!("unhealthy: {reason}"),
+            other => other.word().to_owned(),
+        }
+    }
+
+    /// The word alone.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Checking => "checking",
+            Self::Healthy => "healthy",
+            Self::AuthExpired => "healthy-auth-expired",
+            Self::Unhealthy(_) => "unhealthy",
+        }
+    }
+
+    /// From the word and the reason in the store.
+    pub fn from_parts(word: &str, reason: &str) -> Self {
+        match word {
+            "healthy" => Self::Healthy,
+            "healthy-auth-expired" => Self::AuthExpired,
+            "unhealthy" => Self::Unhealthy(reason.to_owned()),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Why it is unhealthy; empty otherwise.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unhealthy(reason) => reason,
+            _ => "",
+        }
+    }
+
+    /// Whether calls can be expected to work.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Healthy | Self::AuthExpired)
+    }
+}
+
+/// How a server is spoken with, found by asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Streamable HTTP of 2026-07-28 and later: no sessions.
+    Modern,
+    /// Streamable HTTP with `initialize`.
+    StreamableHttp,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+impl Transport {
+    /// The word in the store and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::StreamableHttp => "streamable-http",
+            Self::Sse => "sse",
+        }
+    }
+
+    /// From that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Modern, Self::StreamableHttp, Self::Sse]
+            .into_iter()
+            .find(|one| one.as_str() == word)
+    }
+}
+
+/// What one check saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How the server was: up or not.
+    pub seen: Status,
+    /// How long the first answer took.
+    pub latency: Option<Duration>,
+    /// How it was spoken with.
+    pub transport: Option<Transport>,
+}
+
+/// How many of one kind in a row change the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Failures until it is unhealthy (`MAX_CONSECUTIVE_FAILURES`).
+    pub failures: u32,
+    /// Successes until it is healthy again (`MAX_CONSECUTIVE_SUCCESSES`).
+    pub successes: u32,
+}
+
+/// What is known of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// The word that holds.
+    pub status: Status,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Successes in a row.
+    pub successes: u32,
+    /// The last check.
+    pub checked_at: Option<Timestamp>,
+    /// When the word last changed.
+    pub changed_at: Option<Timestamp>,
+    /// How long the first answer took last time.
+    pub latency: Option<Duration>,
+    /// How it is spoken with.
+    pub transport: Option<Transport>,
+    /// How many tools it has, as far as is known.
+    pub tools: Option<u32>,
+}
+
+impl Health {
+    /// Whether the last checks disagree with the word: then the next one comes sooner.
+    pub fn is_in_doubt(&self) -> bool {
+        match self.status {
+            Status::Unhealthy(_) => self.successes > 0,
+            _ => self.failures > 0,
+        }
+    }
+}
+
+/// What is known after a check.
+pub fn judge(before: &Health, seen: &Observation, thresholds: Thresholds) -> Health {
+    let up = seen.seen.is_up();
+    let (failures, successes) = if up {
+        (0, before.successes.saturating_add(1))
+    } else {
+        (before.failures.saturating_add(1), 0)
+    };
+    let first = matches!(before.status, Status::Unknown | Status::Checking);
+    let status = match (&before.status, up) {
+        _ if first => seen.seen.clone(),
+        (Status::Unhealthy(_), true) if successes < thresholds.successes => before.status.clone(),
+        (Status::Healthy | Status::AuthExpired, false) if failures < thresholds.failures => {
+            before.status.clone()
+        }
+        _ => seen.seen.clone(),
+    };
+    let changed = status.word() != before.status.word();
+    Health {
+        status,
+        failures,
+        successes,
+        checked_at: Some(seen.at),
+        changed_at: if changed { Some(seen.at) } else { before.changed_at },
+        latency: seen.latency,
+        transport: seen.transport.or(before.transport),
+        tools: before.tools,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THRESHOLDS: Thresholds = Thresholds {
+        failures: 3,
+        successes: 2,
+    };
+
+    fn seen(up: bool) -> Observation {
+        let seen = if up {
+            Status::Healthy
+        } else {
+            Status::Unhealthy("it is gone".to_owned())
+        };
+        Observation {
+            at: Timestamp::from_unix(7),
+            seen,
+            latency: None,
+            transport: None,
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_state_machine_holds() {
+        // What is seen, one letter a check, and the words that follow.
+        let rows = [
+            ("u", "h"),
+            ("d", "u"),
+            ("uu", "hh"),
+            ("ud", "hh"),
+            ("udd", "hhh"),
+            ("uddd", "hhhu"),
+            ("uddudd", "hhhhhh"),
+            ("du", "uu"),
+            ("duu", "uuh"),
+            ("dudu", "uuuu"),
+            ("uddduu", "hhhuuh"),
+            ("duud", "uuhh"),
+        ];
+        for (checks, words) in rows {
+            let mut health = Health::default();
+            let mut said = String::new();
+            for check in checks.chars() {
+                health = judge(&health, &seen(check == 'u'), THRESHOLDS);
+                said.push(if health.status.is_up() { 'h' } else { 'u' });
+            }
+            assert_eq!(said, words, "{checks}");
+        }
+    }
+
+    #[test]
+    fn doubt_brings_the_next_check_sooner_and_a_new_reason_changes_no_word() {
+        let up = judge(&Health::default(), &seen(true), THRESHOLDS);
+        assert!(!up.is_in_doubt() && up.changed_at == Some(Timestamp::from_unix(7)));
+        let doubt = judge(&up, &seen(false), THRESHOLDS);
+        assert!(doubt.is_in_doubt() && doubt.status == Status::Healthy);
+        let down = judge(&Health::default(), &seen(false), THRESHOLDS);
+        assert!(!Health { failures: 9, ..down.clone() }.is_in_doubt());
+        let other = Observation {
+            at: Timestamp::from_unix(9),
+            seen: Status::Unhealthy("another reason".to_owned()),
+            ..seen(false)
+        };
+        let down = judge(&down, &other, THRESHOLDS);
+        assert_eq!(down.status.words(), "unhealthy: another reason");
+        assert_eq!(down.changed_at, Some(Timestamp::from_unix(7)));
+        let expired = Observation {
+            seen: Status::AuthExpired,
+            ..seen(true)
+        };
+        assert_eq!(judge(&up, &expired, THRESHOLDS).status.words(), "healthy-auth-expired");
+    }
+
+    #[test]
+    fn a_status_comes_back_from_the_store() {
+        for status in [
+            Status::Healthy,
+            Status::AuthExpired,
+            Status::Unhealthy("x: y".to_owned()),
+            Status::Unknown,
+        ] {
+            assert_eq!(Status::from_parts(status.word(), status.reason()), status);
+        }
+        // Nobody asks any more after a restart.
+        assert_eq!(Status::from_parts(Status::Checking.word(), ""), Status::Unknown);
+    }
+}

@@ -1,0 +1,210 @@
+//! The conversation over streamable HTTP: one POST a message, answered by JSON or by a stream of events.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Map, Value, json};
+
+use super::{Failure, LEGACY, MODERN, Whom, client_info};
+use crate::mcp::exchange::Call;
+use crate::mcp::{Client, sse};
+
+/// The largest answer that is read.
+pub(super) const MOST_MB: usize = 8;
+
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+pub(super) struct Posting<'a> {
+    client: &'a Client,
+    whom: Whom<'a>,
+    target: String,
+    modern: bool,
+    version: Option<HeaderValue>,
+    session: Option<HeaderValue>,
+    id: u64,
+}
+
+impl<'a> Posting<'a> {
+    pub(super) fn new(client: &'a Client, whom: Whom<'a>, target: String, modern: bool) -> Self {
+        Self {
+            client,
+            whom,
+            target,
+            modern,
+            version: modern.then(|| HeaderValue::from_static(MODERN)),
+            session: None,
+            id: 0,
+        }
+    }
+
+    /// From here on the revision that the server chose is spoken.
+    pub(super) fn agree(&mut self, hello: &Value) {
+        let chosen = hello.get("protocolVersion").and_then(Value::as_str).unwrap_or(LEGACY);
+        self.version = HeaderValue::from_str(chosen).ok();
+    }
+
+    pub(super) async fn request(&mut self, method: &str, mut params: Map<String, Value>) -> Result<Value, Failure> {
+        self.id += 1;
+        if self.modern {
+            let meta = json!({
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": client_info(),
+            });
+            params.insert("_meta".to_owned(), meta);
+        }
+        let message = json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params});
+        let within = self.whom.within;
+        let exchange = async {
+            let answer = self.post(method, &message).await?;
+            if method == "initialize" {
+                self.session = answer.headers().get(SESSION).cloned();
+            }
+            read(answer, self.id).await
+        };
+        let outcome = tokio::time::timeout(within, exchange).await;
+        outcome.map_err(|_| Failure::Slow(within.as_secs()))?
+    }
+
+    pub(super) async fn notify(&mut self, method: &str) -> Result<(), Failure> {
+        let message = json!({"jsonrpc": "2.0", "method": method});
+        let within = self.whom.within;
+        let outcome = tokio::time::timeout(within, self.post(method, &message)).await;
+        outcome.map_err(|_| Failure::Slow(within.as_secs()))?.map(drop)
+    }
+
+    /// Close the session, so that the server need not keep it; whether that works is its own matter.
+    pub(super) async fn end(self) {
+        if self.session.is_none() {
+            return;
+        }
+        let headers = self.headers("");
+        let call = Call {
+            origin: self.whom.profile.proxy_pass_url.origin(),
+            method: Method::DELETE,
+            target: self.target.clone(),
+            headers,
+            body: Bytes::new(),
+        };
+        drop(tokio::time::timeout(self.whom.within, self.client.send(call)).await);
+    }
+
+    fn headers(&self, method: &str) -> HeaderMap {
+        let mut headers = super::stream::own_lines(self.whom);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        if let Some(version) = &self.version {
+            headers.insert(VERSION, version.clone());
+        }
+        if let Some(session) = &self.session {
+            headers.insert(SESSION, session.clone());
+        }
+        if let (true, Ok(method)) = (self.modern, HeaderValue::from_str(method)) {
+            headers.insert("mcp-method", method);
+        }
+        headers
+    }
+
+    async fn post(&self, method: &str, message: &Value) -> Result<Response<Incoming>, Failure> {
+        let call = Call {
+            origin: self.whom.profile.proxy_pass_url.origin(),
+            method: Method::POST,
+            target: self.target.clone(),
+            headers: self.headers(method),
+            body: message.to_string().into(),
+        };
+        let answer = self.client.send(call).await;
+        let answer = answer.map_err(|error| Failure::of(&error, self.whom.within.as_secs()))?;
+        match answer.status().as_u16() {
+            200..=299 => Ok(answer),
+            // The words of a refusal tell more than its status: which revision, which method.
+            400 | 404 => match read_error(answer).await {
+                (_, Some(failure)) => Err(failure),
+                (status, None) => Err(Failure::Status(status)),
+            },
+            status => Err(by_status(status)),
+        }
+    }
+}
+
+pub(super) fn by_status(status: u16) -> Failure {
+    match status {
+        401 | 403 => Failure::Unauthorized(status),
+        300..=399 => Failure::Redirects(status),
+        status => Failure::Status(status),
+    }
+}
+
+async fn read_error(answer: Response<Incoming>) -> (u16, Option<Failure>) {
+    let status = answer.status().as_u16();
+    let body = whole(answer.into_body()).await.unwrap_or_default();
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (status, error_of(&message))
+}
+
+fn error_of(message: &Value) -> Option<Failure> {
+    let error = message.get("error")?;
+    let code = error.get("code").and_then(Value::as_i64)?;
+    let words = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    Some(Failure::refused(code, words))
+}
+
+/// The result of the message with this id; none when it is about something else.
+pub(super) fn result_of(message: &Value, id: u64) -> Option<Result<Value, Failure>> {
+    if message.get("id").and_then(Value::as_u64) != Some(id) {
+        return None;
+    }
+    if let Some(failure) = error_of(message) {
+        return Some(Err(failure));
+    }
+    Some(message.get("result").cloned().ok_or(Failure::Garbage))
+}
+
+async fn read(answer: Response<Incoming>, id: u64) -> Result<Value, Failure> {
+    let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().to_ascii_lowercase();
+    if kind.starts_with("text/event-stream") {
+        return read_events(answer.into_body(), id).await;
+    }
+    let body = whole(answer.into_body()).await?;
+    let message: Value = serde_json::from_slice(&body).map_err(|_| {
+        if kind.contains("json") { Failure::Garbage } else { Failure::NotMcp }
+    })?;
+    result_of(&message, id).unwrap_or(Err(Failure::NotMcp))
+}
+
+async fn whole(mut body: Incoming) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::Garbage)?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if bytes.len() > MOST_MB * 1024 * 1024 {
+            return Err(Failure::TooLarge(MOST_MB));
+        }
+    }
+    Ok(bytes)
+}
+
+async fn read_events(mut body: Incoming, id: u64) -> Result<Value, Failure> {
+    let (mut events, mut total) = (sse::Events::default(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::Garbage)?;
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        total += data.len();
+        if total > MOST_MB * 1024 * 1024 {
+            return Err(Failure::TooLarge(MOST_MB));
+        }
+        events.push(data).map_err(|_| Failure::TooLarge(MOST_MB))?;
+        while let Some(event) = events.next_event() {
+            let said = sse::read(&event, false).and_then(|said| said.data).unwrap_or_default();
+            let message: Value = serde_json::from_str(&said).unwrap_or_default();
+            if let Some(result) = result_of(&message, id) {
+                return result;
+            }
+        }
+    }
+    Err(Failure::Garbage)
+}

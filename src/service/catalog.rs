@@ -1,0 +1,155 @@
+//! What servers offer: kept with its versions, and held where a pinned server changed it.
+//!
+//! **Invariant:** a definition that is held is known to the gate before anybody is told of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::domain::access::Permit;
+use crate::domain::audit::{Deed, Event};
+use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, take_over};
+use crate::domain::path::ServerPath;
+use crate::store::{self, Store};
+
+/// Versions that are shown.
+const MOST_VERSIONS: u32 = 500;
+
+/// Names of tools that are held, by mount path.
+pub type Held = HashMap<String, HashSet<String>>;
+
+/// The catalogue.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    held: watch::Sender<Arc<Held>>,
+    /// What was taken over last, so that a list that stays the same costs no query.
+    seen: Arc<Mutex<HashMap<String, [u8; 32]>>>,
+}
+
+impl Catalog {
+    /// Over a store; [`Self::load`] comes before the first door opens.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            held: watch::Sender::default(),
+            seen: Arc::default(),
+        }
+    }
+
+    /// Learn what is held.
+    pub async fn load(&self) -> Result<(), store::Error> {
+        let mut held = Held::new();
+        for (path, name) in self.store.held_tools().await? {
+            held.entry(path).or_default().insert(name);
+        }
+        self.held.send_replace(Arc::new(held));
+        Ok(())
+    }
+
+    /// What is held, and every change of it.
+    pub fn held(&self) -> watch::Receiver<Arc<Held>> {
+        self.held.subscribe()
+    }
+
+    /// Take over what a server lists now; how many tools that are.
+    pub async fn take_over(
+        &self,
+        path: &ServerPath,
+        entries: Vec<Entry>,
+        pinned: bool,
+    ) -> Result<u32, store::Error> {
+        let tools = entries.iter().filter(|entry| entry.kind == EntryKind::Tool).count();
+        let tools = u32::try_from(tools).unwrap_or(u32::MAX);
+        let digest = digest(&entries, pinned);
+        if self.known(path.as_str()) == Some(digest) {
+            return Ok(tools);
+        }
+        let before = self.store.catalog(Some(path.as_str())).await?;
+        let before: Vec<Kept> = before.into_iter().map(|(_, kept)| kept).collect();
+        let plan = take_over(&before, entries, pinned, self.clock.now());
+        if plan.changed {
+            let held = plan.kept.iter().filter(|kept| kept.is_held() && kept.kind == EntryKind::Tool);
+            let held: HashSet<String> = held.map(|kept| kept.name.clone()).collect();
+            if !held.is_empty() {
+                tracing::warn!(server.path = %path, tools = held.len(), "changed tools wait for approval");
+            }
+            // First the gate, then the book: nobody calls what is not approved in between.
+            self.held.send_modify(|all| {
+                let all = Arc::make_mut(all);
+                if held.is_empty() {
+                    all.remove(path.as_str());
+                } else {
+                    all.insert(path.as_str().to_owned(), held);
+                }
+            });
+            self.store.put_catalog(path.as_str(), plan).await?;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(path.as_str().to_owned(), digest);
+        Ok(tools)
+    }
+
+    fn known(&self, path: &str) -> Option<[u8; 32]> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(path).copied()
+    }
+
+    /// A server that is gone, or whose record changed.
+    pub fn forget(&self, path: &str) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+
+    /// What one server offers, or every one, by path.
+    pub async fn entries(&self, path: Option<&ServerPath>) -> Result<Vec<(String, Kept)>, store::Error> {
+        self.store.catalog(path.map(ServerPath::as_str)).await
+    }
+
+    /// The versions of a server's entries, newest first.
+    pub async fn versions(&self, path: &ServerPath) -> Result<Vec<Version>, store::Error> {
+        self.store.versions(path, MOST_VERSIONS).await
+    }
+
+    /// Let what is held count; how many entries that were.
+    pub async fn approve(
+        &self,
+        permit: &Permit,
+        path: &ServerPath,
+        name: Option<&str>,
+    ) -> Result<usize, store::Error> {
+        let event = Event {
+            at: self.clock.now(),
+            actor: permit.actor().to_owned(),
+            deed: Deed::CatalogApproved,
+            target: path.to_string(),
+        };
+        let count = self.store.approve(path, name, event).await?;
+        self.forget(path.as_str());
+        self.load().await?;
+        Ok(count)
+    }
+}
+
+fn digest(entries: &[Entry], pinned: bool) -> [u8; 32] {
+    let mut prints: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{} {}", entry.kind.as_str(), fingerprint(&entry.definition)))
+        .collect();
+    prints.sort();
+    Sha256::digest(format!("{pinned} {}", prints.join("\n"))).into()
+}
+
+/// A tool as the API lists it: its definition, and whether it is held (contract, section 1.2).
+pub fn shown(kept: &Kept) -> Value {
+    let mut shown = kept.definition.clone();
+    if kept.is_held() {
+        shown.insert("held".to_owned(), Value::Bool(true));
+    }
+    Value::Object(shown)
+}
