@@ -24,6 +24,7 @@ use crate::nginx::{self, Nginx};
 use crate::service::authorize::Authorize;
 use crate::service::bearers::Bearers;
 use crate::service::callers::Callers;
+use crate::service::catalog::Catalog;
 use crate::service::devices::Devices;
 use crate::service::endpoints::Endpoints;
 use crate::service::explain::Explain;
@@ -31,6 +32,7 @@ use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
+use crate::service::monitor::Monitor;
 use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
@@ -172,6 +174,15 @@ impl Parts {
             Arc::clone(&clock),
         );
         let advertised = identity::advertised(config, providers.clone());
+        let catalog = Catalog::new(Arc::clone(&store), Arc::clone(&clock));
+        let monitor = Monitor::new(
+            client.clone(),
+            Arc::clone(&store),
+            catalog.clone(),
+            routes.table(),
+            Arc::clone(&clock),
+            config.health.clone(),
+        );
         let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
         let endpoints = Endpoints::default();
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
@@ -183,14 +194,17 @@ impl Parts {
                 texts: texts_now,
                 sessions: sessions.clone(),
                 endpoints: endpoints.clone(),
+                held: catalog.held(),
                 advertised: advertised.clone(),
             }),
             advertised,
+            monitor,
+            catalog: catalog.clone(),
             relay: Relay::new(
                 client,
                 sessions,
                 endpoints,
-                rights_now.clone(),
+                (rights_now.clone(), catalog.held()),
                 relay_settings(config),
             ),
             login: Login::new(Arc::clone(&store), passwords.clone(), Arc::clone(&clock)),

@@ -97,6 +97,8 @@ async fn start(
     let state = &parts.state;
     // Before the first door opens.
     state.tokens.remember_revoked().await?;
+    state.catalog.load().await?;
+    tasks.spawn("monitor", &stop, state.monitor.clone().run(stop.clone()));
     tasks.spawn("routes", &stop, parts.state.routes.clone().run(stop.clone()));
     let socket = |path: std::path::PathBuf| {
         listen::unix(&path).with_context(|| format!("listening on {}", path.display()))

@@ -4,6 +4,7 @@
 //! secret is a [`Secret`] from the first line.
 
 pub mod folders;
+mod health;
 mod identity;
 pub mod keys;
 mod raw;
@@ -21,6 +22,7 @@ use self::reader::Reader;
 use crate::domain::secret::Secret;
 use crate::ec2;
 use crate::idp::Variables;
+use crate::service::monitor;
 use crate::token::api_keys::ApiKey;
 
 /// One fault of the settings.
@@ -84,6 +86,7 @@ pub struct Config {
     pub api_keys: Vec<ApiKey>,
     pub advertised_scopes: Vec<String>,
     pub session_check: Duration,
+    pub health: monitor::Settings,
     pub idp_ca_file: Option<PathBuf>,
     pub max_tokens_per_hour: u32,
     pub session_cookie_secure: bool,
@@ -198,6 +201,7 @@ impl Reader {
             api_keys: self.api_keys(),
             advertised_scopes: self.words("advertised_scopes"),
             session_check: self.seconds("session_check_seconds", 300, 28_800),
+            health: self.health(),
             idp_ca_file: self.file("idp_ca_file"),
             max_tokens_per_hour: self
                 .number("max_tokens_per_hour", 1, 100_000)

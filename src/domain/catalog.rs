@@ -190,7 +190,11 @@ pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, at: Timestamp) 
         plan.kept.push(kept);
     }
     for gone in before {
-        if !plan.kept.iter().any(|kept| kept.kind == gone.kind && kept.name == gone.name) {
+        if !plan
+            .kept
+            .iter()
+            .any(|kept| kept.kind == gone.kind && kept.name == gone.name)
+        {
             plan.changed = true;
             plan.versions.push(Version {
                 kind: gone.kind,
@@ -201,7 +205,8 @@ pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, at: Timestamp) 
             });
         }
     }
-    plan.kept.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    plan.kept
+        .sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     plan
 }
 
@@ -215,8 +220,14 @@ pub fn diff(before: Option<&Map<String, Value>>, after: Option<&Map<String, Valu
         text.lines().map(str::to_owned).collect()
     };
     let (old, new) = (lines(before), lines(after));
-    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
-    let came = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
+    let gone = old
+        .iter()
+        .filter(|line| !new.contains(line))
+        .map(|line| format!("- {line}"));
+    let came = new
+        .iter()
+        .filter(|line| !old.contains(line))
+        .map(|line| format!("+ {line}"));
     gone.chain(came).collect()
 }
 
@@ -245,11 +256,25 @@ mod tests {
         assert_eq!(first.versions.len(), 2);
         let names: Vec<&str> = first.kept.iter().map(|kept| kept.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
-        let same = take_over(&first.kept, vec![entry("a", "one"), entry("b", "one")], false, at(2));
+        let same = take_over(
+            &first.kept,
+            vec![entry("a", "one"), entry("b", "one")],
+            false,
+            at(2),
+        );
         assert_eq!((same.changed, same.versions.len()), (false, 0));
-        let next = take_over(&first.kept, vec![entry("a", "two"), entry("c", "one")], false, at(3));
+        let next = take_over(
+            &first.kept,
+            vec![entry("a", "two"), entry("c", "one")],
+            false,
+            at(3),
+        );
         assert!(next.changed && next.kept.iter().all(|kept| !kept.is_held()));
-        let versions: Vec<_> = next.versions.iter().map(|v| (v.name.as_str(), v.definition.is_some())).collect();
+        let versions: Vec<_> = next
+            .versions
+            .iter()
+            .map(|v| (v.name.as_str(), v.definition.is_some()))
+            .collect();
         assert_eq!(versions, [("a", true), ("c", true), ("b", false)]);
         assert_eq!(next.kept.first().unwrap().since, at(3));
     }
@@ -258,19 +283,34 @@ mod tests {
     fn a_pinned_server_changes_nothing_without_approval() {
         let first = take_over(&[], vec![entry("a", "one")], true, at(1));
         assert!(!first.kept.first().unwrap().is_held());
-        let pulled = take_over(&first.kept, vec![entry("a", "evil"), entry("new", "x")], true, at(2));
+        let pulled = take_over(
+            &first.kept,
+            vec![entry("a", "evil"), entry("new", "x")],
+            true,
+            at(2),
+        );
         let [a, new] = pulled.kept.as_slice() else {
             panic!("{pulled:?}")
         };
         assert!(a.is_held() && new.is_held());
         assert_eq!(a.definition.get("description"), Some(&json!("one")));
         // Seen again it is no second version; taken back it is held no more.
-        let again = take_over(&pulled.kept, vec![entry("a", "evil"), entry("new", "x")], true, at(3));
+        let again = take_over(
+            &pulled.kept,
+            vec![entry("a", "evil"), entry("new", "x")],
+            true,
+            at(3),
+        );
         assert_eq!((again.changed, again.versions.len()), (false, 0));
         let back = take_over(&again.kept, vec![entry("a", "one")], true, at(4));
         assert!(back.changed && !back.kept.first().unwrap().is_held());
         // Unpinned, everything counts.
-        let free = take_over(&pulled.kept, vec![entry("a", "evil"), entry("new", "x")], false, at(5));
+        let free = take_over(
+            &pulled.kept,
+            vec![entry("a", "evil"), entry("new", "x")],
+            false,
+            at(5),
+        );
         assert!(free.kept.iter().all(|kept| !kept.is_held()));
     }
 
@@ -282,7 +322,13 @@ mod tests {
         assert_eq!(fingerprint(&one), print);
         one.insert("annotations".to_owned(), json!({"destructiveHint": true}));
         assert_ne!(fingerprint(&one), print);
-        let lines = diff(Some(&entry("a", "x").definition), Some(&entry("a", "y").definition));
-        assert_eq!(lines, ["-   \"description\": \"x\",", "+   \"description\": \"y\","]);
+        let lines = diff(
+            Some(&entry("a", "x").definition),
+            Some(&entry("a", "y").definition),
+        );
+        assert_eq!(
+            lines,
+            ["-   \"description\": \"x\",", "+   \"description\": \"y\","]
+        );
     }
 }

@@ -41,6 +41,8 @@ const KNOWN: &[&str] = &[
     "mcp_endpoint",
     "sse_endpoint",
     "append_mcp_path",
+    "pinned",
+    "wait",
     "supported_transports",
     "trusted",
     "headers",
@@ -165,6 +167,7 @@ impl Reader<'_> {
                 .flag("append_mcp_path")
                 .or(old.map(|o| o.append_mcp_path))
                 .unwrap_or(true),
+            pinned: self.flag("pinned").or(old.map(|o| o.pinned)).unwrap_or(false),
             supported_transports: self
                 .words("supported_transports", 5)
                 .or_else(|| old.map(|o| o.supported_transports.clone()))

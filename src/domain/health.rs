@@ -241,7 +241,13 @@ mod tests {
         let doubt = judge(&up, &seen(false), THRESHOLDS);
         assert!(doubt.is_in_doubt() && doubt.status == Status::Healthy);
         let down = judge(&Health::default(), &seen(false), THRESHOLDS);
-        assert!(!Health { failures: 9, ..down.clone() }.is_in_doubt());
+        assert!(
+            !Health {
+                failures: 9,
+                ..down.clone()
+            }
+            .is_in_doubt()
+        );
         let other = Observation {
             at: Timestamp::from_unix(9),
             seen: Status::Unhealthy("another reason".to_owned()),
@@ -254,7 +260,10 @@ mod tests {
             seen: Status::AuthExpired,
             ..seen(true)
         };
-        assert_eq!(judge(&up, &expired, THRESHOLDS).status.words(), "healthy-auth-expired");
+        assert_eq!(
+            judge(&up, &expired, THRESHOLDS).status.words(),
+            "healthy-auth-expired"
+        );
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub mod upstream;
 pub enum Kind {
     /// The request itself is wrong; saying it again will not help.
     Invalid,
+    /// It is well formed, and does not fit the state of what it is about (400 in the contract).
+    Refused,
     /// Nobody known is asking.
     Unauthenticated,
     /// Somebody known is asking for what they may not have.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::domain::Kind;
 use crate::domain::access::Permit;
 use crate::domain::audit::{Deed, Event};
 use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, take_over};
@@ -18,6 +19,18 @@ use crate::store::{self, Store};
 
 /// Versions that are shown.
 const MOST_VERSIONS: u32 = 500;
+
+/// The store could not be asked or written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] store::Error);
+
+impl Error {
+    /// What it means to a caller.
+    pub fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+}
 
 /// Names of tools that are held, by mount path.
 pub type Held = HashMap<String, HashSet<String>>;
@@ -65,7 +78,10 @@ impl Catalog {
         entries: Vec<Entry>,
         pinned: bool,
     ) -> Result<u32, store::Error> {
-        let tools = entries.iter().filter(|entry| entry.kind == EntryKind::Tool).count();
+        let tools = entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::Tool)
+            .count();
         let tools = u32::try_from(tools).unwrap_or(u32::MAX);
         let digest = digest(&entries, pinned);
         if self.known(path.as_str()) == Some(digest) {
@@ -75,7 +91,10 @@ impl Catalog {
         let before: Vec<Kept> = before.into_iter().map(|(_, kept)| kept).collect();
         let plan = take_over(&before, entries, pinned, self.clock.now());
         if plan.changed {
-            let held = plan.kept.iter().filter(|kept| kept.is_held() && kept.kind == EntryKind::Tool);
+            let held = plan
+                .kept
+                .iter()
+                .filter(|kept| kept.is_held() && kept.kind == EntryKind::Tool);
             let held: HashSet<String> = held.map(|kept| kept.name.clone()).collect();
             if !held.is_empty() {
                 tracing::warn!(server.path = %path, tools = held.len(), "changed tools wait for approval");
@@ -103,17 +122,20 @@ impl Catalog {
 
     /// A server that is gone, or whose record changed.
     pub fn forget(&self, path: &str) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(path);
     }
 
     /// What one server offers, or every one, by path.
-    pub async fn entries(&self, path: Option<&ServerPath>) -> Result<Vec<(String, Kept)>, store::Error> {
-        self.store.catalog(path.map(ServerPath::as_str)).await
+    pub async fn entries(&self, path: Option<&ServerPath>) -> Result<Vec<(String, Kept)>, Error> {
+        Ok(self.store.catalog(path.map(ServerPath::as_str)).await?)
     }
 
     /// The versions of a server's entries, newest first.
-    pub async fn versions(&self, path: &ServerPath) -> Result<Vec<Version>, store::Error> {
-        self.store.versions(path, MOST_VERSIONS).await
+    pub async fn versions(&self, path: &ServerPath) -> Result<Vec<Version>, Error> {
+        Ok(self.store.versions(path, MOST_VERSIONS).await?)
     }
 
     /// Let what is held count; how many entries that were.
@@ -122,7 +144,7 @@ impl Catalog {
         permit: &Permit,
         path: &ServerPath,
         name: Option<&str>,
-    ) -> Result<usize, store::Error> {
+    ) -> Result<usize, Error> {
         let event = Event {
             at: self.clock.now(),
             actor: permit.actor().to_owned(),

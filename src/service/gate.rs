@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::advertised::Advertised;
 use super::callers::{self, Caller, Callers, sender};
+use super::catalog::Held;
 use super::endpoints::{Endpoints, Found};
 use super::mcp_sessions::McpSessions;
 use super::permit::{PermitHeaders, direct_headers, permit_headers};
@@ -99,6 +100,8 @@ pub struct Known {
     pub sessions: McpSessions,
     /// The message addresses of open legacy streams.
     pub endpoints: Endpoints,
+    /// Tools of pinned servers that wait for approval.
+    pub held: watch::Receiver<Arc<Held>>,
     /// What a refused client is told, and how browsers call us.
     pub advertised: Advertised,
 }
@@ -209,8 +212,12 @@ impl Gate {
             .map(|message| check_era(question.headers, message))
             .transpose()?
             .unwrap_or(false);
-        if message.is_some() {
-            self.check_rights(&caller.identity, mount, message.as_ref())?;
+        if let Some(message) = &message {
+            self.check_rights(&caller.identity, mount, Some(message))?;
+            if message.method == "tools/call" && self.holds(mount, message.thing()) {
+                let words = "the definition of this tool has changed and waits for approval";
+                return Err(with_id(refuse(Reason::Denied, words), Some(message)));
+            }
         }
         let principal = caller.identity.principal();
         if !modern && let Some(id) = session_id(question.headers)? {
@@ -282,6 +289,13 @@ impl Gate {
         Err(with_id(denied(&scopes), Some(message)))
     }
 
+    /// Whether a tool of this server waits for approval.
+    fn holds(&self, server: &ServerPath, tool: Option<&str>) -> bool {
+        let held = self.0.held.borrow();
+        let names = held.get(server.as_str());
+        tool.is_some_and(|tool| names.is_some_and(|names| names.contains(tool)))
+    }
+
     /// What the answer needs, and whether that is anything.
     fn care(&self, judged: &Judged, question: &Question<'_>) -> (Care, bool) {
         let Judged {
@@ -296,7 +310,8 @@ impl Gate {
         let list = LISTS.iter().find(|list| list.method == method);
         let rights = self.0.rights.borrow();
         let all = |list: &List| rights.may_see_all(&caller.identity, &route.server.path, list);
-        let sifts = is_get || list.is_some_and(|list| !all(list));
+        let holds = self.0.held.borrow().contains_key(route.server.path.as_str());
+        let sifts = is_get || list.is_some_and(|list| holds || !all(list));
         let opens_session = !modern && method == "initialize";
         let stays = is_get || method == "subscriptions/listen";
         // Headers that nginx cannot take away: a family of names, or for one revision only.

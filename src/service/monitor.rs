@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Error};
 use super::schedule::Schedule;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::health::{Health, Observation, Status, Thresholds, judge};
@@ -156,6 +156,11 @@ impl Monitor {
         all
     }
 
+    /// The time by which checks are told.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// One server.
     pub fn state(&self, path: &ServerPath) -> Option<Arc<State>> {
         let states = self.0.states.read().unwrap_or_else(PoisonError::into_inner);
@@ -163,12 +168,12 @@ impl Monitor {
     }
 
     /// The checks of a server since then, newest first.
-    pub async fn history(&self, path: &ServerPath, since: Timestamp, most: u32) -> Result<Vec<Past>, store::Error> {
-        self.0.store.health_history(path, since, most).await
+    pub async fn history(&self, path: &ServerPath, since: Timestamp, most: u32) -> Result<Vec<Past>, Error> {
+        Ok(self.0.store.health_history(path, since, most).await?)
     }
 
     /// Check a server now, whatever its interval; what is known then. None: it is off, or gone.
-    pub async fn check_now(&self, path: &ServerPath) -> Result<Option<Arc<State>>, store::Error> {
+    pub async fn check_now(&self, path: &ServerPath) -> Result<Option<Arc<State>>, Error> {
         let route = self.0.table.borrow().routes.get(path.as_str()).map(Arc::clone);
         let Some(route) = route else { return Ok(None) };
         let outcome = self.examine(route).await;
@@ -292,7 +297,10 @@ impl Monitor {
         for server in changes.changed {
             self.0.catalog.forget(server.path.as_str());
             let before = self.state(&server.path);
-            let mut health = before.as_ref().map(|state| state.health.clone()).unwrap_or_default();
+            let mut health = before
+                .as_ref()
+                .map(|state| state.health.clone())
+                .unwrap_or_default();
             let was_on = before.is_some_and(|state| state.enabled);
             if server.enabled {
                 // At once, and first of all: somebody waits for it.

@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
+use super::catalog::Held;
 use super::endpoints::Endpoints;
 use super::gate::Order;
 use super::mcp_sessions::{self, McpSessions};
@@ -97,6 +98,7 @@ pub struct Relay {
     sessions: McpSessions,
     endpoints: Endpoints,
     rights: watch::Receiver<Arc<Rights>>,
+    held: watch::Receiver<Arc<Held>>,
     settings: Settings,
 }
 
@@ -118,7 +120,7 @@ impl Relay {
         client: Client,
         sessions: McpSessions,
         endpoints: Endpoints,
-        rights: watch::Receiver<Arc<Rights>>,
+        (rights, held): (watch::Receiver<Arc<Rights>>, watch::Receiver<Arc<Held>>),
         settings: Settings,
     ) -> Self {
         Self {
@@ -126,6 +128,7 @@ impl Relay {
             sessions,
             endpoints,
             rights,
+            held,
             settings,
         }
     }
@@ -185,6 +188,7 @@ impl Relay {
             rights: self.rights.clone(),
             caller: Arc::clone(&care.caller),
             server: order.route.server.path.clone(),
+            held: self.held.clone(),
         });
         // Two types, or an encoding that we do not read: a client might see a list where we see none.
         if headers.get_all(CONTENT_TYPE).iter().count() > 1 {

@@ -144,7 +144,10 @@ mod tests {
         assert_eq!(schedule.take_due(now, 1), [path("never")]);
         assert_eq!(schedule.take_due(now, 9), [path("new")]);
         assert_eq!(schedule.take_due(now + Duration::from_secs(199), 9), []);
-        assert_eq!(schedule.take_due(now + Duration::from_secs(201), 9), [path("old")]);
+        assert_eq!(
+            schedule.take_due(now + Duration::from_secs(201), 9),
+            [path("old")]
+        );
         // Nobody is asked twice at once; who changes meanwhile is asked again right after.
         schedule.now(&path("old"));
         assert_eq!(schedule.take_due(now, 9), []);

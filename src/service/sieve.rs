@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::catalog::Held;
 use crate::domain::access::{LISTS, List, Rights};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::mcp::listing::Sieve;
+
+const TOOLS: &str = "tools/list";
 
 /// A caller's view of one server's lists.
 #[derive(Debug)]
@@ -15,15 +18,20 @@ pub(super) struct RightsSieve {
     pub(super) rights: watch::Receiver<Arc<Rights>>,
     pub(super) caller: Arc<Identity>,
     pub(super) server: ServerPath,
+    /// Tools that wait for approval: nobody sees them either.
+    pub(super) held: watch::Receiver<Arc<Held>>,
 }
 
 impl RightsSieve {
     /// Whether there is anything that this caller may not see.
     pub(super) fn cuts(&self) -> bool {
         let rights = self.rights.borrow();
-        LISTS
-            .iter()
-            .any(|list| !rights.may_see_all(&self.caller, &self.server, list))
+        let some = |list| !rights.may_see_all(&self.caller, &self.server, list);
+        self.holds() || LISTS.iter().any(some)
+    }
+
+    fn holds(&self) -> bool {
+        self.held.borrow().contains_key(self.server.as_str())
     }
 }
 
@@ -35,7 +43,8 @@ impl Sieve for RightsSieve {
     fn name_field(&self, key: &str) -> Option<&'static str> {
         let list = list(key)?;
         let all = self.rights.borrow().may_see_all(&self.caller, &self.server, list);
-        (!all).then_some(list.name)
+        let held = list.method == TOOLS && self.holds();
+        (held || !all).then_some(list.name)
     }
 
     fn has_key(&self, like: &dyn Fn(&str) -> bool) -> bool {
@@ -44,8 +53,13 @@ impl Sieve for RightsSieve {
 
     fn keeps(&self, key: &str, name: &str) -> bool {
         list(key).is_some_and(|list| {
+            let held = self.held.borrow();
+            let is_held = list.method == TOOLS
+                && held
+                    .get(self.server.as_str())
+                    .is_some_and(|names| names.contains(name));
             let rights = self.rights.borrow();
-            rights.may_see_entry(&self.caller, &self.server, list, name)
+            !is_held && rights.may_see_entry(&self.caller, &self.server, list, name)
         })
     }
 }

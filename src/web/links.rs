@@ -44,6 +44,18 @@ pub const API_TOKENS: &str = "/api/tokens";
 pub const API_TOKEN: &str = "/api/tokens/{id}";
 /// Vend a token.
 pub const API_TOKENS_GENERATE: &str = "/api/tokens/generate";
+/// How every server is.
+pub const API_HEALTH: &str = "/api/servers/health";
+/// How one is and was.
+pub const API_HEALTH_OF: &str = "/api/servers/health/{*path}";
+/// Check one now.
+pub const API_REFRESH: &str = "/api/refresh/{*path}";
+/// The tools of one, or of all.
+pub const API_TOOLS: &str = "/api/tools/{*path}";
+/// The same under its other name.
+pub const API_SERVER_TOOLS: &str = "/api/servers/tools/{*path}";
+/// Everything that one offers, with its versions; approve what is held.
+pub const API_CATALOG: &str = "/api/catalog/{*path}";
 /// All servers, paged.
 pub const API_SERVERS: &str = "/api/servers";
 /// Groups and scopes.
@@ -163,6 +175,12 @@ pub const ALL: &[&str] = &[
     API_USER,
     RESOURCE,
     RESOURCE_BELOW,
+    API_HEALTH,
+    API_HEALTH_OF,
+    API_REFRESH,
+    API_TOOLS,
+    API_SERVER_TOOLS,
+    API_CATALOG,
 ];
 
 /// The sign-in at a provider that comes back to `next`.

@@ -74,6 +74,15 @@ pub fn registry(state: AppState) -> Router {
         .route(links::API_USER, delete(api::machines::remove))
         // API: servers, in the words of each generation of clients.
         .route(links::API_SERVERS, get(api::servers::list))
+        .route(links::API_HEALTH, get(api::health::all))
+        .route(links::API_HEALTH_OF, get(api::health::one))
+        .route(links::API_REFRESH, post(api::health::refresh))
+        .route(links::API_TOOLS, get(api::catalog::tools))
+        .route(links::API_SERVER_TOOLS, get(api::catalog::tools))
+        .route(
+            links::API_CATALOG,
+            get(api::catalog::catalog).post(api::catalog::approve),
+        )
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
         // API: groups and rights.
         .route(links::API_GROUPS, get(api::groups::list))

@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::domain::groups::Refused;
 use crate::domain::{FieldFault, Kind};
-use crate::service::{callers, devices, explain, login, machines, registry, scopes, sign_in, tokens};
+use crate::service::{
+    callers, catalog, devices, explain, login, machines, registry, scopes, sign_in, tokens,
+};
 
 /// A failure on its way to the caller.
 #[derive(Debug)]
@@ -27,6 +29,11 @@ impl Problem {
             detail: detail.into(),
             faults: Vec::new(),
         }
+    }
+
+    /// What earlier systems answer with 400: right in form, and wrong for this server.
+    pub(crate) fn bad_request(detail: &str) -> Self {
+        Self::new(Kind::Refused, detail)
     }
 
     /// Faults of fields, all at once.
@@ -59,6 +66,7 @@ impl Problem {
 pub(crate) fn status(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
         Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+        Kind::Refused => (StatusCode::BAD_REQUEST, "refused"),
         Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
         Kind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
@@ -101,7 +109,12 @@ impl IntoResponse for Problem {
             Kind::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
-            Kind::Invalid | Kind::Forbidden | Kind::NotFound | Kind::Conflict | Kind::Internal => {}
+            Kind::Invalid
+            | Kind::Refused
+            | Kind::Forbidden
+            | Kind::NotFound
+            | Kind::Conflict
+            | Kind::Internal => {}
         }
         response
     }
@@ -173,6 +186,12 @@ impl From<machines::Error> for Problem {
             machines::Error::Field(field, message) => Self::fields(vec![FieldFault::new(field, message)]),
             other => by_kind(other.kind(), &other),
         }
+    }
+}
+
+impl From<catalog::Error> for Problem {
+    fn from(error: catalog::Error) -> Self {
+        by_kind(error.kind(), &error)
     }
 }
 

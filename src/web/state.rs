@@ -10,11 +10,13 @@ use crate::domain::access::Rights;
 use crate::service::advertised::Advertised;
 use crate::service::authorize::Authorize;
 use crate::service::callers::Callers;
+use crate::service::catalog::Catalog;
 use crate::service::devices::Devices;
 use crate::service::explain::Explain;
 use crate::service::gate::Gate;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
+use crate::service::monitor::Monitor;
 use crate::service::publisher;
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
@@ -49,6 +51,10 @@ pub struct AppState {
     pub relay: Relay,
     /// Who is asking.
     pub callers: Callers,
+    /// How the servers are.
+    pub monitor: Monitor,
+    /// What they offer.
+    pub catalog: Catalog,
     /// Local accounts.
     pub login: Login,
     /// What clients are told about getting in.

@@ -26,6 +26,7 @@ mod fixture;
 mod gate;
 mod groups;
 mod harness;
+mod health;
 mod hostile;
 mod keycloak;
 mod login;

@@ -95,7 +95,9 @@ pub async fn survey(client: &Client, whom: Whom<'_>) -> Result<Survey, Failure> 
     conversation.end().await;
     let info = |field: &str| {
         let info = hello.get("serverInfo");
-        let meta = hello.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
+        let meta = hello
+            .get("_meta")
+            .and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
         let text = info.or(meta)?.get(field)?.as_str()?;
         Some(text.chars().take(200).collect::<String>())
     };
@@ -206,7 +208,10 @@ async fn lists(conversation: &mut Conversation<'_>, hello: &Value) -> Result<Vec
             if entries.len() > MOST_ENTRIES {
                 return Err(Failure::TooMany(MOST_ENTRIES));
             }
-            cursor = answer.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+            cursor = answer
+                .get("nextCursor")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
             if cursor.is_none() {
                 break;
             }

@@ -42,11 +42,18 @@ impl<'a> Posting<'a> {
 
     /// From here on the revision that the server chose is spoken.
     pub(super) fn agree(&mut self, hello: &Value) {
-        let chosen = hello.get("protocolVersion").and_then(Value::as_str).unwrap_or(LEGACY);
+        let chosen = hello
+            .get("protocolVersion")
+            .and_then(Value::as_str)
+            .unwrap_or(LEGACY);
         self.version = HeaderValue::from_str(chosen).ok();
     }
 
-    pub(super) async fn request(&mut self, method: &str, mut params: Map<String, Value>) -> Result<Value, Failure> {
+    pub(super) async fn request(
+        &mut self,
+        method: &str,
+        mut params: Map<String, Value>,
+    ) -> Result<Value, Failure> {
         self.id += 1;
         if self.modern {
             let meta = json!({
@@ -95,7 +102,10 @@ impl<'a> Posting<'a> {
     fn headers(&self, method: &str) -> HeaderMap {
         let mut headers = super::stream::own_lines(self.whom);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
         if let Some(version) = &self.version {
             headers.insert(VERSION, version.clone());
         }
@@ -164,14 +174,21 @@ pub(super) fn result_of(message: &Value, id: u64) -> Option<Result<Value, Failur
 }
 
 async fn read(answer: Response<Incoming>, id: u64) -> Result<Value, Failure> {
-    let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("text/event-stream") {
         return read_events(answer.into_body(), id).await;
     }
     let body = whole(answer.into_body()).await?;
     let message: Value = serde_json::from_slice(&body).map_err(|_| {
-        if kind.contains("json") { Failure::Garbage } else { Failure::NotMcp }
+        if kind.contains("json") {
+            Failure::Garbage
+        } else {
+            Failure::NotMcp
+        }
     })?;
     result_of(&message, id).unwrap_or(Err(Failure::NotMcp))
 }
@@ -199,7 +216,9 @@ async fn read_events(mut body: Incoming, id: u64) -> Result<Value, Failure> {
         }
         events.push(data).map_err(|_| Failure::TooLarge(MOST_MB))?;
         while let Some(event) = events.next_event() {
-            let said = sse::read(&event, false).and_then(|said| said.data).unwrap_or_default();
+            let said = sse::read(&event, false)
+                .and_then(|said| said.data)
+                .unwrap_or_default();
             let message: Value = serde_json::from_str(&said).unwrap_or_default();
             if let Some(result) = result_of(&message, id) {
                 return result;

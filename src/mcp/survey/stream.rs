@@ -53,7 +53,10 @@ impl<'a> Streaming<'a> {
             if !answer.status().is_success() {
                 return Err(by_status(answer.status().as_u16()));
             }
-            let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let kind = answer
+                .headers()
+                .get(CONTENT_TYPE)
+                .and_then(|kind| kind.to_str().ok());
             if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
                 return Err(Failure::NotMcp);
             }
@@ -69,7 +72,9 @@ impl<'a> Streaming<'a> {
                 }
             }
         };
-        let (answers, named) = tokio::time::timeout(whom.within, opening).await.map_err(|_| slow())??;
+        let (answers, named) = tokio::time::timeout(whom.within, opening)
+            .await
+            .map_err(|_| slow())??;
         // The same authority only: a stream that names another would send our credential there.
         let base = url::Url::parse(&format!("{origin}{target}")).map_err(|_| Failure::NotMcp)?;
         let named = base.join(named.trim()).map_err(|_| Failure::NotMcp)?;
@@ -86,7 +91,11 @@ impl<'a> Streaming<'a> {
         })
     }
 
-    pub(super) async fn request(&mut self, method: &str, params: Map<String, Value>) -> Result<Value, Failure> {
+    pub(super) async fn request(
+        &mut self,
+        method: &str,
+        params: Map<String, Value>,
+    ) -> Result<Value, Failure> {
         self.id += 1;
         let message = json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params});
         let (within, id) = (self.whom.within, self.id);

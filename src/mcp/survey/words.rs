@@ -51,7 +51,10 @@ pub enum Failure {
 impl Failure {
     /// Whether another way of speaking could not help.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Slow(_) | Self::Unauthorized(_) | Self::Redirects(_))
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Slow(_) | Self::Unauthorized(_) | Self::Redirects(_)
+        )
     }
 
     pub(super) fn during(self, method: &'static str) -> Self {
@@ -92,12 +95,16 @@ fn connection(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = "it cannot be reached".to_owned();
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            let inner = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            let inner = io
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
             if let Some(tls) = inner {
                 return certificate(tls);
             }
             words = match io.kind() {
-                std::io::ErrorKind::ConnectionRefused => "nobody listens there (connection refused)".to_owned(),
+                std::io::ErrorKind::ConnectionRefused => {
+                    "nobody listens there (connection refused)".to_owned()
+                }
                 std::io::ErrorKind::ConnectionReset
                 | std::io::ErrorKind::UnexpectedEof
                 | std::io::ErrorKind::BrokenPipe => "it closed the connection before it answered".to_owned(),
@@ -108,7 +115,10 @@ fn connection(error: &(dyn std::error::Error + 'static)) -> String {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return certificate(tls);
         }
-        if error.to_string().contains("connection closed before message completed") {
+        if error
+            .to_string()
+            .contains("connection closed before message completed")
+        {
             "it closed the connection before it answered".clone_into(&mut words);
         }
         cause = error.source();

@@ -54,7 +54,13 @@ pub(super) fn put(tx: &Transaction<'_>, path: &str, plan: &Plan) -> Result<(), E
     )?;
     for version in &plan.versions {
         let definition = version.definition.as_ref().map(text).transpose()?;
-        remember.execute((path, version.kind.as_str(), &version.name, version.at.unix(), definition))?;
+        remember.execute((
+            path,
+            version.kind.as_str(),
+            &version.name,
+            version.at.unix(),
+            definition,
+        ))?;
         cut.execute((path, version.kind.as_str(), &version.name, MOST_VERSIONS))?;
     }
     Ok(())

@@ -13,7 +13,9 @@ fn millis(latency: Option<Duration>) -> Option<i64> {
 }
 
 fn duration(millis: Option<i64>) -> Option<Duration> {
-    millis.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis)
+    millis
+        .and_then(|ms| u64::try_from(ms).ok())
+        .map(Duration::from_millis)
 }
 
 /// A batch of checks: what is known now, and one row of history each. A server that is gone by now is left out.
@@ -49,7 +51,13 @@ pub(super) fn record(tx: &Transaction<'_>, checks: &[Check]) -> Result<(), Error
             &check.server_version,
         ))?;
         let at = health.checked_at.map_or(0, Timestamp::unix);
-        past.execute((path, at, check.seen.word(), check.seen.reason(), millis(health.latency)))?;
+        past.execute((
+            path,
+            at,
+            check.seen.word(),
+            check.seen.reason(),
+            millis(health.latency),
+        ))?;
     }
     Ok(())
 }
@@ -83,7 +91,12 @@ pub(super) fn all(tx: &Transaction<'_>) -> Result<Vec<(String, Health)>, Error> 
 }
 
 /// The newest checks of a server, newest first.
-pub(super) fn history(tx: &Transaction<'_>, path: &str, since: Timestamp, most: u32) -> Result<Vec<Past>, Error> {
+pub(super) fn history(
+    tx: &Transaction<'_>,
+    path: &str,
+    since: Timestamp,
+    most: u32,
+) -> Result<Vec<Past>, Error> {
     let mut statement = tx.prepare_cached(
         "SELECT at, status, reason, latency_ms FROM health_history
          WHERE path = ?1 AND at >= ?2 ORDER BY at DESC, id DESC LIMIT ?3",

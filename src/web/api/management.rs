@@ -22,7 +22,7 @@ pub(in crate::web) async fn list(
     Member(caller): Member,
 ) -> Result<Json<Vec<Map<String, Value>>>, Problem> {
     let servers = state.registry.list(&caller.identity).await?;
-    Ok(Json(servers.iter().map(row).collect()))
+    Ok(Json(servers.iter().map(|server| row(&state, server)).collect()))
 }
 
 /// Register a server.
@@ -31,7 +31,7 @@ pub(in crate::web) async fn create(
     change: Change,
 ) -> Result<(StatusCode, Json<Map<String, Value>>), Problem> {
     let (server, standing) = servers::create(&state, &change, Description::Optional).await?;
-    let mut body = with_standing(record(&server), &standing);
+    let mut body = with_standing(record(&state, &server), &standing);
     body.insert("name".to_owned(), json!(server.profile.name));
     body.insert("enabled".to_owned(), json!(server.enabled));
     body.insert("ignored".to_owned(), json!(change.draft.unknown()));
@@ -76,5 +76,5 @@ pub(in crate::web) async fn switch(
     };
     let path = state.registry.named(&change.caller.identity, name).await?;
     let (server, standing) = servers::switch(&state, &change, &path, on).await?;
-    Ok(Json(with_standing(row(&server), &standing)))
+    Ok(Json(with_standing(row(&state, &server), &standing)))
 }

@@ -1,8 +1,10 @@
 //! JSON, one resource a file.
 
 pub(super) mod access;
+pub(super) mod catalog;
 pub(super) mod group_changes;
 pub(super) mod groups;
+pub(super) mod health;
 pub(super) mod machines;
 pub(super) mod management;
 pub(super) mod me;

@@ -2,30 +2,38 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::health::Transport;
 use crate::domain::server::{Server, Standing};
+use crate::web::state::AppState;
 
-/// Until servers are checked, nobody knows how they are.
-pub(crate) fn health_word(server: &Server) -> &'static str {
-    if server.enabled { "unknown" } else { "disabled" }
+/// How a server is, in the words of the feed. One that was stored a moment ago is about to be asked.
+pub(crate) fn health_words(state: &AppState, server: &Server) -> String {
+    match state.monitor.state(&server.path) {
+        _ if !server.enabled => "disabled".to_owned(),
+        Some(known) if known.enabled => known.words(),
+        _ => "checking".to_owned(),
+    }
 }
 
 /// The stored record (contract, section 6.2).
-pub(super) fn record(server: &Server) -> Map<String, Value> {
+pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
     let profile = &server.profile;
+    let known = state.monitor.state(&server.path);
+    let health = known.as_ref().map(|known| &known.health);
     let value = json!({
         "server_name": profile.name,
         "description": profile.description,
         "path": server.path,
         "proxy_pass_url": profile.proxy_pass_url,
         "tags": profile.tags,
-        "num_tools": profile.num_tools,
+        "num_tools": known.as_ref().map_or(profile.num_tools, |known| known.tools()),
         "num_stars": profile.num_stars,
         "is_python": profile.is_python,
         "license": profile.license,
         "tool_list": [],
         "metadata": profile.metadata,
         "is_enabled": server.enabled,
-        "transport": "auto",
+        "transport": health.and_then(|health| health.transport).map_or("auto", Transport::as_str),
         "supported_transports": profile.supported_transports,
         "mcp_endpoint": profile.mcp_endpoint,
         "sse_endpoint": profile.sse_endpoint,
@@ -34,12 +42,13 @@ pub(super) fn record(server: &Server) -> Map<String, Value> {
         "auth_header_name": profile.egress.auth_header_name,
         "custom_header_names": profile.egress.custom_header_names,
         "identity_headers": profile.egress.identity_headers,
+        "pinned": profile.pinned,
         "trusted": server.trusted,
         "registered_by": server.registered_by,
         "registered_at": server.registered_at,
         "updated_at": server.updated_at,
-        "health_status": health_word(server),
-        "last_checked_iso": null,
+        "health_status": health_words(state, server),
+        "last_checked_iso": health.and_then(|health| health.checked_at),
     });
     match value {
         Value::Object(map) => map,
@@ -48,8 +57,8 @@ pub(super) fn record(server: &Server) -> Map<String, Value> {
 }
 
 /// A row of a list: the record and its other names.
-pub(super) fn row(server: &Server) -> Map<String, Value> {
-    let mut row = record(server);
+pub(super) fn row(state: &AppState, server: &Server) -> Map<String, Value> {
+    let mut row = record(state, server);
     row.remove("tool_list");
     row.insert("name".to_owned(), json!(server.profile.name));
     row.insert("display_name".to_owned(), json!(server.profile.name));

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::record::{health_word, record, row, with_standing};
+use super::health;
+use super::record::{health_words, record, row, with_standing};
 use crate::domain::access::Action;
 use crate::domain::draft::Description;
 use crate::domain::path::ServerPath;
@@ -55,6 +56,7 @@ pub(super) async fn create(
     let (server, revision) = state.registry.register(&permit, new).await?;
     tracing::info!(server.path = %server.path, identity.subject = permit.actor(), "server registered");
     let standing = standing(state, &server.path, revision).await;
+    health::wait(state, change, &server.path).await;
     Ok((server, standing))
 }
 
@@ -65,7 +67,7 @@ pub(in crate::web) async fn register(State(state): State<AppState>, change: Chan
         Err(problem) if change.from_page => server_form::refused(&state, &change, None, &problem),
         Err(problem) => problem.into_response(),
         Ok((server, standing)) => {
-            let mut service = record(&server);
+            let mut service = record(&state, &server);
             service.insert("name".to_owned(), json!(server.profile.name));
             let mut body = Map::new();
             body.insert("message".to_owned(), json!("Service registered successfully"));
@@ -97,8 +99,10 @@ pub(in crate::web) async fn toggle(
     );
     body.insert("service_path".to_owned(), json!(path));
     body.insert("new_enabled_state".to_owned(), json!(on));
-    body.insert("status".to_owned(), json!(health_word(&server)));
-    body.insert("last_checked_iso".to_owned(), Value::Null);
+    body.insert("status".to_owned(), json!(health_words(&state, &server)));
+    let known = state.monitor.state(&path);
+    let checked = known.as_ref().and_then(|known| known.health.checked_at);
+    body.insert("last_checked_iso".to_owned(), json!(checked));
     body.insert("num_tools".to_owned(), json!(server.profile.num_tools));
     Ok(Json(with_standing(body, &standing)).into_response())
 }
@@ -158,9 +162,12 @@ pub(in crate::web) async fn details(
 ) -> Result<Json<Value>, Problem> {
     if path == "all" {
         let servers = state.registry.list(&caller.identity).await?;
-        let rows = servers
-            .iter()
-            .map(|server| (server.path.as_str().to_owned(), Value::Object(record(server))));
+        let rows = servers.iter().map(|server| {
+            (
+                server.path.as_str().to_owned(),
+                Value::Object(record(&state, server)),
+            )
+        });
         return Ok(Json(Value::Object(rows.collect())));
     }
     let path: ServerPath = path
@@ -168,7 +175,10 @@ pub(in crate::web) async fn details(
         .map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
     let server = state.registry.visible(&caller.identity, &path).await?;
     let standing = standing(&state, &path, Revision::default()).await;
-    Ok(Json(Value::Object(with_standing(record(&server), &standing))))
+    Ok(Json(Value::Object(with_standing(
+        record(&state, &server),
+        &standing,
+    ))))
 }
 
 /// How a list is cut.
@@ -214,7 +224,12 @@ pub(in crate::web) async fn list(
         });
     }
     let total = servers.len();
-    let rows: Vec<_> = servers.iter().skip(offset).take(limit).map(row).collect();
+    let rows: Vec<_> = servers
+        .iter()
+        .skip(offset)
+        .take(limit)
+        .map(|server| row(&state, server))
+        .collect();
     let has_next = offset.saturating_add(rows.len()) < total;
     Ok(Json(
         json!({"servers": rows, "total_count": total, "limit": limit, "offset": offset, "has_next": has_next}),

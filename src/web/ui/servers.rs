@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::access::{Action, Call, decide};
-use crate::domain::server::Standing;
+use crate::domain::server::{Server, Standing};
+use crate::web::api::record::health_words;
 use crate::web::api::servers::known_standing;
 use crate::web::extract::change::csrf_token;
 use crate::web::extract::visitor::PageMember;
@@ -60,6 +61,11 @@ pub(in crate::web) async fn page(
                     "carried by the gateway, because nginx refused its block: {why}"
                 ))
             }),
+            health: health_of(&state, server),
+            tools: state
+                .monitor
+                .state(&server.path)
+                .map_or(server.profile.num_tools, |known| known.tools()),
             may_toggle: may(Action::Toggle, server),
             may_edit: may(Action::Modify, server),
         });
@@ -83,4 +89,11 @@ pub(in crate::web) async fn page(
         servers: rows,
     };
     state.view.page(StatusCode::OK, &page)
+}
+
+/// How a server is: the word, and all that is said of it.
+fn health_of(state: &AppState, server: &Server) -> (String, String) {
+    let words = health_words(state, server);
+    let word = words.split(':').next().unwrap_or_default().to_owned();
+    (word, words)
 }

