@@ -30,6 +30,9 @@ impl Reader {
             number.unwrap_or(default)
         };
         Settings {
+            enabled: self
+                .choice("health_checks", &[("on", true), ("off", false)])
+                .unwrap_or(true),
             interval,
             timeout,
             thresholds: Thresholds {

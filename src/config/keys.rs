@@ -154,6 +154,12 @@ pub const KEYS: &[Key] = &[
         "How often an identity provider is asked whether a signed-in person is still welcome.",
     ),
     key(
+        "health_checks",
+        "GATEHOUSE_HEALTH_CHECKS",
+        "on",
+        "Whether servers are asked by themselves how they are; `off` leaves it to whoever refreshes one.",
+    ),
+    key(
         "health_check_interval_seconds",
         "HEALTH_CHECK_INTERVAL_SECONDS",
         "300",

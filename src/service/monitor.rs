@@ -45,6 +45,8 @@ const FORGET: (u32, Duration) = (5_000, Duration::from_secs(60));
 /// How servers are checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Whether servers are asked by themselves; on demand they always are.
+    pub enabled: bool,
     /// From one check to the next.
     pub interval: Duration,
     /// For each answer.
@@ -247,6 +249,9 @@ impl Monitor {
                     }
                 }
             }
+            if !self.0.settings.enabled {
+                continue;
+            }
             let free = self.0.settings.at_once.saturating_sub(running.len());
             for path in schedule.take_due(Instant::now(), free) {
                 let route = self.0.table.borrow().routes.get(path.as_str()).map(Arc::clone);
@@ -310,7 +315,11 @@ impl Monitor {
             }
             if server.enabled && !was_on {
                 health = Health {
-                    status: Status::Checking,
+                    status: if self.0.settings.enabled {
+                        Status::Checking
+                    } else {
+                        Status::Unknown
+                    },
                     tools: health.tools,
                     transport: health.transport,
                     ..Health::default()

@@ -7,7 +7,7 @@ use crate::harness::{Actor, Setup, tool_call, until};
 
 fn quick(setup: Setup) -> Setup {
     setup
-        .with(&["--health-check-interval", "1"])
+        .with(&["--health-checks", "on", "--health-check-interval", "1"])
         .with(&["--health-check-timeout-seconds", "2"])
 }
 

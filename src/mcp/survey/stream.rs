@@ -2,7 +2,7 @@
 //! first event names.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -29,9 +29,17 @@ struct Answers {
     total: usize,
 }
 
-/// The server's own lines, and nothing of anybody else's.
+/// The server's own lines, and nothing of anybody else's. Its owner can tell our questions from calls by the name.
 pub(super) fn own_lines(whom: Whom<'_>) -> HeaderMap {
-    whom.lines.iter().cloned().collect()
+    let mut headers = HeaderMap::new();
+    let name = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(name));
+    headers.extend(
+        whom.lines
+            .iter()
+            .map(|(name, value)| (Some(name.clone()), value.clone())),
+    );
+    headers
 }
 
 impl<'a> Streaming<'a> {

@@ -11,7 +11,7 @@ pub(crate) fn health_words(state: &AppState, server: &Server) -> String {
     match state.monitor.state(&server.path) {
         _ if !server.enabled => "disabled".to_owned(),
         Some(known) if known.enabled => known.words(),
-        _ => "checking".to_owned(),
+        _ => "unknown".to_owned(),
     }
 }
 

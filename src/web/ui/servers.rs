@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::access::{Action, Call, decide};
-use crate::domain::server::{Server, Standing};
+use crate::domain::server::Standing;
 use crate::web::api::record::health_words;
 use crate::web::api::servers::known_standing;
 use crate::web::extract::change::csrf_token;
@@ -46,6 +46,7 @@ pub(in crate::web) async fn page(
         } else {
             Standing::Disabled
         };
+        let words = health_words(&state, server);
         rows.push(ServerRow {
             name: server.profile.name.clone(),
             path: server.path.to_string(),
@@ -61,7 +62,8 @@ pub(in crate::web) async fn page(
                     "carried by the gateway, because nginx refused its block: {why}"
                 ))
             }),
-            health: health_of(&state, server),
+            health: words.split(':').next().unwrap_or_default().to_owned(),
+            health_words: words,
             tools: state
                 .monitor
                 .state(&server.path)
@@ -89,11 +91,4 @@ pub(in crate::web) async fn page(
         servers: rows,
     };
     state.view.page(StatusCode::OK, &page)
-}
-
-/// How a server is: the word, and all that is said of it.
-fn health_of(state: &AppState, server: &Server) -> (String, String) {
-    let words = health_words(state, server);
-    let word = words.split(':').next().unwrap_or_default().to_owned();
-    (word, words)
 }

@@ -151,8 +151,10 @@ pub struct ServerRow {
     pub state: String,
     /// Why it is pending.
     pub reason: Option<String>,
-    /// How it is: the word for the colour, and the words.
-    pub health: (String, String),
+    /// How it is: the word for the colour.
+    pub health: String,
+    /// And all that is said of it.
+    pub health_words: String,
     /// How many tools it has.
     pub tools: i64,
     /// Whether the person may switch it.
@@ -175,10 +177,8 @@ impl Page for Servers {
             trusted: state == "live",
             state: state.to_owned(),
             reason: reason.map(str::to_owned),
-            health: match reason {
-                None => ("healthy".to_owned(), "healthy".to_owned()),
-                Some(_) => ("unhealthy".to_owned(), "unhealthy: it is gone".to_owned()),
-            },
+            health: "unhealthy".to_owned(),
+            health_words: "unhealthy: it is gone".to_owned(),
             tools: 3,
             may_toggle: state == "live",
             may_edit: state == "live",

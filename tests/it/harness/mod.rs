@@ -35,9 +35,17 @@ impl Setup {
         let folder = tempfile::Builder::new().prefix("gh").tempdir().unwrap();
         let listen = vec![format!("127.0.0.1:{}", free_port())];
         let variables = vec![("ADMIN_PASSWORD".to_owned(), PASSWORD.to_owned())];
-        let arguments = ["--reload-seconds", "1", "--nginx-workers", "1"]
-            .map(str::to_owned)
-            .to_vec();
+        // Upstreams of tests count what they are asked; those about checks switch them on.
+        let arguments = [
+            "--reload-seconds",
+            "1",
+            "--nginx-workers",
+            "1",
+            "--health-checks",
+            "off",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         Self {
             folder,
             listen,
