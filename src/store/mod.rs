@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod conformance_calls;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -17,11 +19,13 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::audit::Event;
+use crate::domain::call::{Call, Filter, Kept, Place};
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Refresh, Taken, Token};
+use crate::domain::usage::Tally;
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -216,6 +220,21 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn scopes(&self) -> Result<Vec<StoredScope>, Error>;
     /// Change what is kept of some scopes, all or none.
     async fn write_scopes(&self, changes: Vec<(ScopeChange, Event)>, after: After) -> Result<(), Error>;
+
+    // Calls.
+
+    /// How far the files of the call log have been read.
+    async fn call_places(&self) -> Result<Vec<Place>, Error>;
+    /// Keep some calls, and the place behind them, both or neither.
+    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error>;
+    /// Forget the places of all files but these.
+    async fn keep_call_places(&self, files: Vec<u64>) -> Result<(), Error>;
+    /// Remove calls before a moment, and the oldest beyond so many rows, at most some at once; how many went.
+    async fn trim_calls(&self, before_ms: i64, most_rows: u64, at_once: u32) -> Result<u64, Error>;
+    /// Calls between two places, without these, newest first, at most so many.
+    async fn calls(&self, filter: Filter, between: (i64, i64), most: u32) -> Result<Vec<Kept>, Error>;
+    /// Count calls, at most so many, newest first; whether these were all.
+    async fn tally_calls(&self, filter: Filter, most: u32, tally: Tally) -> Result<(Tally, bool), Error>;
 
     // Small facts of the daemon's own (the demo servers' ports, which demos were registered).
 
