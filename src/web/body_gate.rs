@@ -82,7 +82,7 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
                 body: body.clone(),
                 client: said_by_nginx(&head.headers),
             };
-            match doors.relay.carry(&mut order, sent).await {
+            let mut response = match doors.relay.carry(&mut order, sent).await {
                 Ok(carried) => {
                     let mut response = Response::new(match carried.body {
                         relay::Body::Untouched(body) => Body::new(body),
@@ -94,7 +94,9 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
                     response
                 }
                 Err(error) => refusal::upstream(&error, order.route.server.path.as_str(), &order.id),
-            }
+            };
+            refusal::say(&mut response, order.said.map(|(said, _)| said));
+            response
         }
     }
 }

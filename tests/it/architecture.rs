@@ -34,20 +34,23 @@ const FORBIDDEN: &[(&str, &[&str])] = &[(
     &["store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp"],
 )];
 
-/// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, and the headers
-/// that say so.
+/// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, the headers that
+/// say so, and what the call log counts.
 const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("advertised", "refusal"),
+    ("call_log", "permits"),
     ("callers", "bearers"),
     ("gate", "advertised"),
     ("gate", "callers"),
     ("gate", "endpoints"),
     ("gate", "mcp_sessions"),
     ("gate", "permit"),
+    ("gate", "permits"),
     ("gate", "question"),
     ("gate", "reading"),
     ("gate", "refusal"),
     ("gate", "until"),
+    ("gate", "wording"),
     ("permit", "callers"),
     ("reading", "refusal"),
     ("refusal", "callers"),
@@ -63,6 +66,10 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("stream", "endpoints"),
     ("stream", "sieve"),
     ("stream", "until"),
+    ("usage", "call_log"),
+    ("usage", "permits"),
+    ("wording", "permits"),
+    ("wording", "question"),
 ];
 
 const MOST_LINES: usize = 400;
