@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
+use super::calls;
 use super::identity::{self, ProviderSource};
 use super::rights::{self, PolicySource};
 use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
@@ -23,6 +24,7 @@ use crate::domain::secret::Secret;
 use crate::nginx::{self, Nginx};
 use crate::service::authorize::Authorize;
 use crate::service::bearers::Bearers;
+use crate::service::call_log::Counts;
 use crate::service::callers::Callers;
 use crate::service::devices::Devices;
 use crate::service::endpoints::Endpoints;
@@ -31,12 +33,14 @@ use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
+use crate::service::permits::Permits;
 use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::usage::Usage;
 use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
 use crate::watch::Watch;
@@ -57,6 +61,8 @@ pub(super) struct Parts {
     pub(super) nginx: Option<Nginx>,
     pub(super) policy: PolicySource,
     pub(super) sealer: Sealer,
+    /// What the call log counts, if there is one.
+    pub(super) calls: Option<(Permits, Arc<Counts>)>,
     texts: watch::Sender<Arc<Texts>>,
     status: watch::Sender<publisher::Status>,
 }
@@ -174,6 +180,7 @@ impl Parts {
         let advertised = identity::advertised(config, providers.clone());
         let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
         let endpoints = Endpoints::default();
+        let calls = calls::shared(config);
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
         let state = AppState {
             gate: Gate::new(gate::Known {
@@ -184,6 +191,7 @@ impl Parts {
                 sessions: sessions.clone(),
                 endpoints: endpoints.clone(),
                 advertised: advertised.clone(),
+                permits: calls.as_ref().map(|(permits, _)| permits.clone()),
             }),
             advertised,
             relay: Relay::new(
@@ -214,9 +222,10 @@ impl Parts {
                 issuer,
                 Arc::clone(&store),
                 rights_now.clone(),
-                clock,
+                Arc::clone(&clock),
                 config.max_tokens_per_hour,
             ),
+            usage: Usage::new(Arc::clone(&store), rights_now.clone(), calls.clone(), clock),
             explain: Explain::new(Arc::clone(&store), rights_now.clone()),
             scopes,
             rights: rights_now,
@@ -238,6 +247,7 @@ impl Parts {
             nginx,
             policy,
             sealer,
+            calls,
             texts,
             status,
         })

@@ -1,6 +1,7 @@
 //! Assembly: read the settings, build the parts, run them, stop them in order.
 
 mod build;
+mod calls;
 mod demos;
 mod greeting;
 mod identity;
@@ -150,6 +151,10 @@ async fn start(
     let until = front.clone();
     tasks.spawn("nginx", front, async move { supervised.supervise(until).await });
     tasks.spawn("publisher", &stop, publisher.run(stop.clone()));
+    // Beside nginx and the gate: what happens before the first text is live is logged too.
+    if let Some(calls) = calls::follower(config, parts, nginx) {
+        tasks.spawn("calls", &stop, calls.run(stop.clone()));
+    }
     let first = status.wait_for(|status| status.live.is_some() || status.fault.is_some());
     let first = tokio::time::timeout(FIRST_CONFIGURATION, first)
         .await

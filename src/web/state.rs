@@ -22,6 +22,7 @@ use crate::service::routes::Routes;
 use crate::service::scopes::Scopes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::usage::Usage;
 
 /// How the public sees this site.
 #[derive(Debug, Clone)]
@@ -65,6 +66,8 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Groups and scopes.
     pub scopes: Scopes,
+    /// What was called.
+    pub usage: Usage,
     /// Why somebody may or may not.
     pub explain: Explain,
     /// The rights that hold.
