@@ -40,6 +40,7 @@ use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::unsaid::Unsaid;
 use crate::service::usage::Usage;
 use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
@@ -225,6 +226,7 @@ impl Parts {
                 Arc::clone(&clock),
                 config.max_tokens_per_hour,
             ),
+            unsaid: Unsaid::default(),
             usage: Usage::new(Arc::clone(&store), rights_now.clone(), calls.clone(), clock),
             explain: Explain::new(Arc::clone(&store), rights_now.clone()),
             scopes,

@@ -34,6 +34,7 @@ pub(super) fn follower(config: &Config, parts: &Parts, nginx: &Nginx) -> Option<
         nginx: nginx.clone(),
         store: Arc::clone(&parts.store),
         permits,
+        unsaid: parts.state.unsaid.clone(),
         counts,
         clock: Arc::new(SystemClock),
     };

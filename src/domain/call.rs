@@ -151,7 +151,7 @@ pub fn bounded(word: &str) -> Cow<'_, str> {
 }
 
 /// One call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// When it ended, in milliseconds since 1970.
     pub at_ms: i64,

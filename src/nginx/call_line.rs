@@ -44,23 +44,32 @@ pub(super) fn read(line: &[u8]) -> Option<Line> {
     }
     // What nginx refused by itself has no words.
     let said = Said::read(&raw.call).unwrap_or_default();
-    let call = Call {
-        at_ms: millis(raw.at)?,
-        request_id: raw.id.to_owned(),
-        status: raw.status.parse().ok()?,
-        duration_ms: u32::try_from(millis(raw.took)?).ok()?,
-        bytes_in: raw.bytes_in,
-        bytes_out: raw.out,
-        way: said.way,
-        server: said.server.into_owned(),
-        method: said.method.into_owned(),
-        tool: said.tool.into_owned(),
-        principal: said.principal.into_owned(),
+    let mut line = Line {
+        call: Call {
+            at_ms: millis(raw.at)?,
+            request_id: raw.id.to_owned(),
+            status: raw.status.parse().ok()?,
+            duration_ms: u32::try_from(millis(raw.took)?).ok()?,
+            bytes_in: raw.bytes_in,
+            bytes_out: raw.out,
+            ..Call::default()
+        },
+        permit: None,
     };
-    Some(Line {
-        call,
-        permit: said.permit,
-    })
+    line.put(said);
+    Some(line)
+}
+
+impl Line {
+    /// Take these words for the call's.
+    pub fn put(&mut self, said: Said<'static>) {
+        self.permit = said.permit;
+        self.call.way = said.way;
+        self.call.server = said.server.into_owned();
+        self.call.method = said.method.into_owned();
+        self.call.tool = said.tool.into_owned();
+        self.call.principal = said.principal.into_owned();
+    }
 }
 
 /// nginx writes seconds with three digits behind the point.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::permits::Permits;
+use super::unsaid::Unsaid;
 use crate::clock::Clock;
 use crate::domain::call::{Call, Place};
 use crate::nginx::Nginx;
@@ -31,6 +32,9 @@ const BETWEEN_TRIMS: Duration = Duration::from_secs(60);
 const TRIMMED_AT_ONCE: u32 = 5_000;
 /// Rows of nobody: so many at once, and so many more a second.
 const NOBODY: (u64, u64) = (600, 10);
+
+/// nginx's word for a caller who left before the answer.
+const LEFT: u16 = 499;
 
 /// How the log is kept.
 #[derive(Debug, Clone)]
@@ -90,6 +94,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Hears whose lines have come.
     pub permits: Permits,
+    /// Knows of calls whose caller left early.
+    pub unsaid: Unsaid,
     /// Tells what was done.
     pub counts: Arc<Counts>,
     /// Says how old a row is.
@@ -198,11 +204,19 @@ impl CallLog {
 
     async fn keep(&mut self, batch: Batch) -> Result<(), Error> {
         let Batch {
-            lines,
+            mut lines,
             skipped,
             place,
         } = batch;
         let counts = Arc::clone(&self.parts.counts);
+        for line in lines
+            .iter_mut()
+            .filter(|line| line.call.status == LEFT && line.call.principal.is_empty())
+        {
+            if let Some(said) = self.parts.unsaid.take(&line.call.request_id) {
+                line.put(said);
+            }
+        }
         let permits: Vec<_> = lines.iter().filter_map(|line| line.permit).collect();
         let before = lines.len();
         let mut nobody = self.nobody.refilled(Instant::now());

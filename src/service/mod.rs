@@ -28,6 +28,7 @@ mod sieve;
 pub mod sign_in;
 pub mod stream;
 pub mod tokens;
+pub mod unsaid;
 pub mod until;
 pub mod usage;
 mod wording;

@@ -124,6 +124,7 @@ pub fn gate(
     let doors = Arc::new(body_gate::Doors {
         gate: state.gate,
         relay: state.relay,
+        unsaid: state.unsaid,
     });
     tower::service_fn(move |request: Request| {
         let doors = Arc::clone(&doors);

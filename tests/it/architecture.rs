@@ -39,6 +39,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[(
 const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("advertised", "refusal"),
     ("call_log", "permits"),
+    ("call_log", "unsaid"),
     ("callers", "bearers"),
     ("gate", "advertised"),
     ("gate", "callers"),

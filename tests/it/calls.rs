@@ -567,3 +567,90 @@ async fn the_command_line_shows_calls_and_follows_them() {
     signal_to(following.id(), "-INT");
     assert!(following.wait().unwrap().success());
 }
+
+#[tokio::test]
+async fn a_caller_who_leaves_early_is_logged_by_name_whichever_way() {
+    let gateway = Setup::new().with_policy(POLICY).start();
+    let upstream = Scripted::new().await;
+    gateway.register("/s", &upstream.url).await;
+    gateway.until_blocks(1).await;
+    let (admin, token) = (
+        auditor(&gateway),
+        gateway.token(&["--user", "ada", "--scopes", "all"]),
+    );
+    let messages = [tool_call("slow"), request("initialize", json!({}))].map(|message| message.to_string());
+    for (body, verb) in [
+        (&messages[0], "POST"),
+        (&messages[1], "POST"),
+        (&String::new(), "GET"),
+    ] {
+        let text = format!(
+            "{verb} /s/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = tokio::net::TcpStream::connect(admin.authority()).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes())
+            .await
+            .unwrap();
+        let asked = upstream.next().await;
+        drop(stream);
+        drop(asked);
+    }
+    let rows = until_calls(&admin, "", 3).await;
+    let seen: Vec<String> = rows.iter().rev().map(said).collect();
+    let expected = [
+        "499 direct /s tools/call slow ada",
+        "499 carried /s initialize - ada",
+        "499 stream /s GET - ada",
+    ];
+    assert_eq!(seen, expected);
+}
+
+/// It takes more than a minute, because that is how long a line may take.
+#[tokio::test]
+async fn a_call_that_died_with_its_worker_is_counted_as_unknown() {
+    let gateway = Setup::new().with_policy(POLICY).start();
+    let upstream = Scripted::new().await;
+    gateway.register("/s", &upstream.url).await;
+    gateway.until_blocks(1).await;
+    let admin = auditor(&gateway);
+    let call = tool_call("slow").to_string();
+    let token = gateway.token(&["--user", "ada", "--scopes", "all"]);
+    let lost = gateway.anonymous().bearer(&token);
+    let (status, _asked) = tokio::join!(lost.try_json("/s/mcp", call.clone()), async {
+        let asked = upstream.next().await;
+        let workers = gateway.nginx_pids().split_off(1);
+        for worker in workers {
+            signal_to(worker, "-KILL");
+        }
+        asked
+    });
+    assert_eq!(status, None);
+    until("calls pass again", || async {
+        let asking = lost.try_json("/s/mcp", call.clone());
+        let (status, ()) = tokio::join!(asking, async {
+            if let Ok(asked) =
+                tokio::time::timeout(std::time::Duration::from_millis(500), upstream.next()).await
+            {
+                asked.json("{}");
+            }
+        });
+        status == Some(200)
+    })
+    .await;
+    let unlogged = async || {
+        let usage = admin.get("/api/usage").await.value();
+        usage.get("unlogged").and_then(Value::as_u64).unwrap()
+    };
+    assert_eq!(unlogged().await, 0, "a line may still come");
+    let began = std::time::Instant::now();
+    while unlogged().await == 0 && began.elapsed().as_secs() < 100 {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    assert_eq!(unlogged().await, 1);
+    assert_eq!(
+        gateway.nginx().await.pointer("/call_log/unlogged"),
+        Some(&json!(1))
+    );
+}
