@@ -1,7 +1,7 @@
 //! From nginx's call log into the table.
 //!
 //! Rows and the place behind them are one transaction, so a daemon that is killed writes nothing twice and loses nothing.
-//! The file is looked at twice a second: nginx writes its lines together once a second, and a look costs one `stat`.
+//! The file is looked at once a second, as often as nginx writes its lines together; a look costs one `stat`.
 //!
 //! Calls of nobody (401, bad requests, probes) get a row only up to a rate; beyond it they are counted. Otherwise whoever
 //! has no token could push everybody's calls out of a table of bounded length, just by knocking.
@@ -20,7 +20,7 @@ use crate::nginx::Nginx;
 use crate::nginx::calls::{Batch, CallFiles};
 use crate::store::{self, Store};
 
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(1);
 /// After a failure: a full disk or a locked store does not pass at once.
 const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// nginx is asked again to let an old file go after this time.

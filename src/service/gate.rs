@@ -168,7 +168,9 @@ impl Gate {
         Ok(match block {
             Some(block) if !cared_for => {
                 let mut headers = direct_headers(permit, route, &block, &judged.target);
-                headers.extend(said.map(|(said, _)| (CALL, said)));
+                if let Some((said, _)) = said {
+                    headers.insert(CALL, said);
+                }
                 Way::Direct(headers)
             }
             Some(_) | None => Way::Carry(Order {

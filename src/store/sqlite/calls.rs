@@ -63,8 +63,9 @@ pub(super) fn trim(tx: &Transaction<'_>, before_ms: i64, most_rows: u64, at_once
     let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id <= ?1 ORDER BY id LIMIT ?2)";
     let mut removed = tx.execute(sql, (surplus, at_once))?;
     let left = i64::from(at_once) - i64::try_from(removed).map_err(backend)?;
-    // The newest row stays: its id must not be given again.
-    let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE at_ms < ?1 AND id < ?2 ORDER BY at_ms LIMIT ?3)";
+    // Only among the oldest: to look for old ones behind newer ones (a clock was set) would be to look at all. The newest
+    // row stays, for its id must not be given again.
+    let sql = "DELETE FROM calls WHERE at_ms < ?1 AND id IN (SELECT id FROM calls WHERE id < ?2 ORDER BY id LIMIT ?3)";
     removed += tx.execute(sql, (before_ms, newest, left))?;
     u64::try_from(removed).map_err(backend)
 }
@@ -108,8 +109,6 @@ pub(super) fn list(
     most: u32,
 ) -> Result<Vec<Kept>, Error> {
     let (conditions, mut values) = conditions(filter);
-    // By id, whatever the conditions: `+` keeps the index of times out, which would sort everything first.
-    let conditions = conditions.replace("at_ms", "+at_ms");
     let sql = format!(
         "SELECT id, at_ms, duration_ms, status, bytes_in, bytes_out, way, server, method, tool, principal, request_id
          FROM calls WHERE {conditions} AND id > ? AND id < ? ORDER BY id DESC LIMIT ?"
@@ -150,7 +149,7 @@ pub(super) fn tally(
 ) -> Result<(Tally, bool), Error> {
     let (conditions, mut values) = conditions(filter);
     let sql = format!(
-        "SELECT at_ms, server, tool, status, duration_ms FROM calls WHERE {conditions} ORDER BY at_ms DESC LIMIT ?"
+        "SELECT at_ms, server, tool, status, duration_ms FROM calls WHERE {conditions} ORDER BY id DESC LIMIT ?"
     );
     values.push(Value::Integer(i64::from(most) + 1));
     let mut rows = tx.prepare_cached(&sql)?;

@@ -1,4 +1,5 @@
 -- 0008: the call log. Who called what, when, and how it went; never what was said.
+-- No index: each would cost every call, and a million rows are looked through in a moment.
 CREATE TABLE calls (
     id          INTEGER PRIMARY KEY,
     at_ms       INTEGER NOT NULL,
@@ -13,9 +14,6 @@ CREATE TABLE calls (
     principal   TEXT NOT NULL,
     request_id  TEXT NOT NULL
 ) STRICT;
--- The only index: every further one costs every call, and a million rows are looked through in a moment.
-CREATE INDEX calls_at ON calls (at_ms);
-
 -- How far each file of the log has been read, by its inode.
 CREATE TABLE call_log_places (
     file        INTEGER PRIMARY KEY,
