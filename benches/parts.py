@@ -62,20 +62,24 @@ def cpu_ms(pids: list[int]) -> float:
     return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
 
-def load(gateway: "Gateway", url: str, token: str, seconds: int, pids: list[int]) -> tuple[float, float]:
-    """Calls a second of 16 connections, and the CPU-ms that each cost these processes."""
+def fire(gateway: "Gateway", url: str, token: str, seconds: int) -> tuple[float, int]:
+    """Calls a second of 16 connections, and how many there were."""
     script = gateway.folder / "post.lua"
     script.write_text(
         f"wrk.method = 'POST'\nwrk.body = [[{json.dumps(MESSAGE)}]]\n"
         "wrk.headers['Content-Type'] = 'application/json'\n"
         "wrk.headers['Authorization'] = 'Bearer ' .. os.getenv('TOKEN')\n"
     )
-    before = cpu_ms(pids)
     command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-s", str(script), url]
     said = subprocess.run(command, env={**os.environ, "TOKEN": token}, capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in said, said
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
-    calls = int(re.search(r"(\d+) requests in", said)[1])
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]), int(re.search(r"(\d+) requests in", said)[1])
+
+
+def load(gateway: "Gateway", url: str, token: str, seconds: int, pids: list[int]) -> tuple[float, float]:
+    """Calls a second of 16 connections, and the CPU-ms that each cost these processes."""
+    before = cpu_ms(pids)
+    rate, calls = fire(gateway, url, token, seconds)
     return rate, (cpu_ms(pids) - before) / calls
 
 
@@ -90,7 +94,8 @@ MANY = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool(number) 
 class Gateway:
     """A gateway with one nginx worker, in a folder that goes with it."""
 
-    def __init__(self, program: str, folder: pathlib.Path, providers: str) -> None:
+    def __init__(self, program: str, folder: pathlib.Path, providers: str, settings: tuple[str, ...]) -> None:
+        self.settings = settings
         self.program, self.folder = str(pathlib.Path(program).resolve()), folder
         self.listen = f"127.0.0.1:{port()}"
         self.base = f"http://{self.listen}"
@@ -105,7 +110,7 @@ class Gateway:
 
     def start(self) -> float:
         """Seconds until it is ready."""
-        settings = ["--listen", self.listen, "--nginx-workers", "1", "--reload-seconds", "1"]
+        settings = ["--listen", self.listen, "--nginx-workers", "1", "--reload-seconds", "1", *self.settings]
         folders = ["--data-dir", self.folder / "data", "--nginx-dir", self.folder / "nginx", "--auth-dir", self.folder / "auth"]
         began = time.monotonic()
         self.daemon = subprocess.Popen(
@@ -143,7 +148,7 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def bench(program: str, providers: str = "{}"):
+def bench(program: str, providers: str = "{}", settings: tuple[str, ...] = ()):
     """A gateway that believes these providers, and the address of a stub behind it."""
     with tempfile.TemporaryDirectory(prefix="gh") as name:
         folder, stub = pathlib.Path(name), port()
@@ -164,7 +169,7 @@ def bench(program: str, providers: str = "{}"):
         upstream = subprocess.Popen(["nginx", "-c", folder / "stub.conf", "-p", folder], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
         gateway = None
         try:
-            gateway = Gateway(program, folder, providers)
+            gateway = Gateway(program, folder, providers, settings)
             yield gateway, f"http://127.0.0.1:{stub}"
         finally:
             if gateway:

@@ -28,6 +28,22 @@ impl Timestamp {
         self.0.as_second()
     }
 
+    /// The moment so many milliseconds after 1970; out of range becomes the nearest end.
+    pub fn from_unix_ms(millis: i64) -> Self {
+        let nearest = Self::from_unix(millis.div_euclid(1000)).0;
+        Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(nearest))
+    }
+
+    /// Whole milliseconds since 1970.
+    pub fn unix_ms(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// RFC 3339 with milliseconds.
+    pub fn with_millis(self) -> String {
+        format!("{:.3}", self.0)
+    }
+
     /// This moment, later by `by`.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {

@@ -4,13 +4,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::sync::watch;
 
-use super::identity::{self, ProviderSource};
+use super::calls;
+use super::identity;
 use super::rights::{self, PolicySource};
 use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
@@ -20,9 +21,10 @@ use crate::config::{Config, NginxMode};
 use crate::domain::access::Permit;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
-use crate::nginx::{self, Nginx};
+use crate::nginx::Nginx;
 use crate::service::authorize::Authorize;
 use crate::service::bearers::Bearers;
+use crate::service::call_log::Counts;
 use crate::service::callers::Callers;
 use crate::service::catalog::Catalog;
 use crate::service::devices::Devices;
@@ -33,12 +35,15 @@ use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
 use crate::service::monitor::Monitor;
+use crate::service::permits::Permits;
 use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::unsaid::Unsaid;
+use crate::service::usage::Usage;
 use crate::token::seal::Sealer;
 use crate::token::{Issuer, password, random};
 use crate::watch::Watch;
@@ -59,6 +64,8 @@ pub(super) struct Parts {
     pub(super) nginx: Option<Nginx>,
     pub(super) policy: PolicySource,
     pub(super) sealer: Sealer,
+    /// What the call log counts, if there is one.
+    pub(super) calls: Option<(Permits, Arc<Counts>)>,
     texts: watch::Sender<Arc<Texts>>,
     status: watch::Sender<publisher::Status>,
 }
@@ -185,6 +192,7 @@ impl Parts {
         );
         let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
         let endpoints = Endpoints::default();
+        let calls = calls::shared(config);
         let passwords = password::Passwords::new(HASHES_AT_ONCE)?;
         let state = AppState {
             gate: Gate::new(gate::Known {
@@ -196,6 +204,7 @@ impl Parts {
                 endpoints: endpoints.clone(),
                 held: catalog.held(),
                 advertised: advertised.clone(),
+                permits: calls.as_ref().map(|(permits, _)| permits.clone()),
             }),
             advertised,
             monitor,
@@ -228,9 +237,11 @@ impl Parts {
                 issuer,
                 Arc::clone(&store),
                 rights_now.clone(),
-                clock,
+                Arc::clone(&clock),
                 config.max_tokens_per_hour,
             ),
+            unsaid: Unsaid::default(),
+            usage: Usage::new(Arc::clone(&store), rights_now.clone(), calls.clone(), clock),
             explain: Explain::new(Arc::clone(&store), rights_now.clone()),
             scopes,
             rights: rights_now,
@@ -252,6 +263,7 @@ impl Parts {
             nginx,
             policy,
             sealer,
+            calls,
             texts,
             status,
         })
@@ -355,75 +367,4 @@ fn keep_initial_password(folders: &Folders, password: &Secret<String>) -> anyhow
         file.sync_all()
     };
     write().with_context(|| format!("writing {}", path.display()))
-}
-
-/// Every fault beyond the settings themselves, each with its key and where that was set.
-pub(super) async fn check(config: &Config) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut note = |key: &str, outcome: anyhow::Result<()>| {
-        if let Err(error) = outcome {
-            faults.push(format!("{key} ({}): {error:#}", config.origin(key)));
-        }
-    };
-    let file = PolicySource::of(config).read();
-    note("auth_dir", ProviderSource::of(config).check());
-    note(
-        "templates_dir",
-        View::load(config.templates_dir.as_deref())
-            .map(drop)
-            .map_err(Into::into),
-    );
-    let client = mcp::Client::new(&upstream_settings(config), Arc::new(SystemClock));
-    note("upstream_ca_file", client.map(drop).map_err(Into::into));
-    match (Folders::of(&config.data_dir), temporary_folder()) {
-        (Err(error), _) => {
-            note("auth_dir", file.map(drop));
-            note("data_dir", Err(error.into()));
-        }
-        (_, Err(error)) => {
-            note("auth_dir", file.map(drop));
-            note("data_dir", Err(error));
-        }
-        (Ok(folders), Ok(made)) => {
-            // A store that a daemon uses can be opened beside it; one that is not there is made where it goes away.
-            let at = Some(folders.store())
-                .filter(|file| file.is_file())
-                .unwrap_or_else(|| made.join("gatehouse.db"));
-            match (file, store::open(&store::Settings { file: at })) {
-                (Ok(file), Ok(store)) => note("auth_dir", rights::check(config, store, file).await),
-                (file, store) => {
-                    note("auth_dir", file.map(drop));
-                    note("data_dir", store.map(drop).map_err(Into::into));
-                }
-            }
-            if config.nginx == NginxMode::Managed && config.nginx_program.is_some() {
-                note("nginx_dir", check_nginx(config, &folders, &made).await);
-            }
-            fs::remove_dir_all(&made).ok();
-        }
-    }
-    faults
-}
-
-/// Render an empty register and ask `nginx -t` about it, in a folder of its own.
-async fn check_nginx(config: &Config, folders: &Folders, made: &Path) -> anyhow::Result<()> {
-    let own = nginx::Settings {
-        folder: made.join("nginx"),
-        logs: made.to_owned(),
-        run: made.to_owned(),
-        ..nginx_settings(config, folders)
-    };
-    nginx::test(&own, &nginx::render(&own, &[])?)
-        .await
-        .map_err(Into::into)
-}
-
-/// A new folder for us alone, for what a check must write. Its name cannot be guessed and it must not be there.
-fn temporary_folder() -> anyhow::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("gatehouse-{}", random::id()?));
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&folder)
-        .with_context(|| format!("making the folder {}", folder.display()))?;
-    Ok(folder)
 }

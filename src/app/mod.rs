@@ -1,6 +1,8 @@
 //! Assembly: read the settings, build the parts, run them, stop them in order.
 
 mod build;
+mod calls;
+mod check;
 mod demos;
 mod greeting;
 mod identity;
@@ -156,6 +158,10 @@ async fn start(
     let until = front.clone();
     tasks.spawn("nginx", front, async move { supervised.supervise(until).await });
     tasks.spawn("publisher", &stop, publisher.run(stop.clone()));
+    // Beside nginx and the gate: what happens before the first text is live is logged too.
+    if let Some(calls) = calls::follower(config, parts, nginx) {
+        tasks.spawn("calls", &stop, calls.run(stop.clone()));
+    }
     let first = status.wait_for(|status| status.live.is_some() || status.fault.is_some());
     let first = tokio::time::timeout(FIRST_CONFIGURATION, first)
         .await
@@ -262,5 +268,5 @@ pub fn nginx_settings(config: &Config, folders: &Folders) -> crate::nginx::Setti
 
 /// What `gatehouse check` looks at beyond the settings: every fault in a sentence.
 pub async fn check(config: &Config) -> Vec<String> {
-    build::check(config).await
+    check::faults(config).await
 }

@@ -36,6 +36,7 @@ pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Setti
         folder: folders.nginx.clone(),
         run: folders.run.clone(),
         logs: folders.logs.clone(),
+        call_log: config.call_log,
         listen: config.listen.clone(),
         server_names: config.server_names.clone(),
         allowed_origins: config.allowed_origins.clone(),

@@ -104,6 +104,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(server())
         .subcommand(machine())
+        .subcommand(calls())
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
 }
 
@@ -224,6 +225,41 @@ fn server() -> Command {
         .subcommand(one("enable", "Switch one on"))
         .subcommand(one("disable", "Switch one off"))
         .subcommand(one("remove", "Remove one"))
+}
+
+fn calls() -> Command {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    with_token_file(
+        Command::new("calls").about("Who called what: the call log of a registry that you have signed in to"),
+    )
+    .arg(flag("follow", "Go on with what comes, until Ctrl-C"))
+    .arg(text("server", "PATH", "Of one server"))
+    .arg(text("tool", "TOOL", "Of one tool, prompt or resource"))
+    .arg(text(
+        "user",
+        "NAME",
+        "Of one person or client [default: everybody you may see]",
+    ))
+    .arg(text("status", "STATUS", "A status, or 4xx, or error"))
+    .arg(text(
+        "since",
+        "TIME",
+        "From this moment on, such as 2026-07-28T12:00:00Z",
+    ))
+    .arg(
+        Arg::new("limit")
+            .long("limit")
+            .value_name("N")
+            .default_value("100")
+            .value_parser(value_parser!(u32).range(1..=1000))
+            .help("The newest so many"),
+    )
+    .arg(flag("json", "Print each call as JSON"))
 }
 
 fn with_token_file(command: Command) -> Command {

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod arguments;
+mod calls;
 mod check;
 mod daemon;
 mod demo;
@@ -71,6 +72,7 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("token", Some(("revoke", matches))) => finish(token::revoke(&config, matches).await),
             ("token", Some(("rotate-keys", _))) => finish(token::rotate_keys(&config).await),
             ("login", _) => finish(login::run(&config, matches).await),
+            ("calls", _) => finish(calls::run(&config, matches).await),
             ("server", Some(("list", matches))) => finish(server::list(&config, matches).await),
             ("server", Some(("register", matches))) => finish(server::register(&config, matches).await),
             ("server", Some((word, matches))) => finish(server::act(&config, word, matches).await),

@@ -304,6 +304,30 @@ pub const KEYS: &[Key] = &[
         "How long old nginx workers may finish their streams.",
     ),
     key(
+        "call_log",
+        "GATEHOUSE_CALL_LOG",
+        "true",
+        "Whether a row is kept of each call: who, what, when, how it went; never what was said.",
+    ),
+    key(
+        "call_retention_days",
+        "GATEHOUSE_CALL_RETENTION_DAYS",
+        "30",
+        "How many days calls are kept.",
+    ),
+    key(
+        "call_retention_rows",
+        "GATEHOUSE_CALL_RETENTION_ROWS",
+        "1000000",
+        "How many calls are kept at most; the oldest go.",
+    ),
+    key(
+        "call_log_bytes",
+        "GATEHOUSE_CALL_LOG_BYTES",
+        "67108864",
+        "A log file of so many bytes is read out and removed.",
+    ),
+    key(
         "log_level",
         "LOG_LEVEL",
         "info",

@@ -99,6 +99,10 @@ pub struct Config {
     pub reload: Duration,
     pub max_upstream_blocks: usize,
     pub worker_shutdown: Duration,
+    pub call_log: bool,
+    pub call_log_bytes: u64,
+    pub call_retention: Duration,
+    pub call_retention_rows: u64,
     pub log_level: String,
     /// The whole environment: the file of identity providers names variables of its own.
     pub variables: Variables,
@@ -225,6 +229,14 @@ impl Reader {
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(500),
             worker_shutdown: self.seconds("worker_shutdown_seconds", 3600, 86_400),
+            call_log: self.flag("call_log").unwrap_or(true),
+            call_log_bytes: self
+                .number("call_log_bytes", 4096, 1 << 40)
+                .unwrap_or(64 * 1024 * 1024),
+            call_retention: self.days("call_retention_days", 30, 3650),
+            call_retention_rows: self
+                .number("call_retention_rows", 1, 1_000_000_000)
+                .unwrap_or(1_000_000),
             log_level: self.text("log_level").unwrap_or_else(|| "info".to_owned()),
             origins: self.raw.origins(),
             variables: Variables::default(),

@@ -102,4 +102,8 @@ impl Reader {
     pub(super) fn seconds(&mut self, key: &str, default: u64, most: u64) -> Duration {
         Duration::from_secs(self.number(key, 1, most).unwrap_or(default))
     }
+
+    pub(super) fn days(&mut self, key: &str, default: u64, most: u64) -> Duration {
+        Duration::from_secs(86_400 * self.number(key, 1, most).unwrap_or(default))
+    }
 }

@@ -18,7 +18,11 @@ pub const PERMIT: &[(&str, &str)] = &[
     ("who_method", "x-auth-method"),
     ("server_word", "x-server-name"),
     ("tool_word", "x-tool-name"),
+    (CALL_SAID, "x-gate-call"),
 ];
+
+/// The variable that holds what the call log says of a call; without a log nobody sets it.
+pub const CALL_SAID: &str = "call_said";
 
 /// What an upstream learns (contract, section 4.4), and the variable that holds it. Empty ones are not sent.
 pub const IDENTITY: &[(&str, &str)] = &[
@@ -54,6 +58,7 @@ pub const CLEARED: &[&str] = &[
     "X-Gate-Authority",
     "X-Gate-Base",
     "X-Gate-Passes",
+    "X-Gate-Call",
     "X-Body",
     "Proxy",
     "Forwarded",
@@ -146,6 +151,7 @@ pub const HIDDEN: &[&str] = &[
     "X-Gate-Authority",
     "X-Gate-Base",
     "X-Gate-Passes",
+    "X-Gate-Call",
     "X-User",
     "X-Username",
     "X-Client-Id-Auth",

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod call;
 pub mod catalog;
 pub mod claims;
 pub mod draft;
@@ -25,6 +26,7 @@ pub mod server;
 pub mod site;
 pub mod token;
 pub mod upstream;
+pub mod usage;
 
 /// What a failure means, without a transport. Only `web::problem` knows statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! The group's id is recorded with the machine's boot, and only processes named `nginx` in that very group are ended.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,6 +98,18 @@ fn members(group: u32) -> Vec<Pid> {
     })
     .filter_map(Pid::from_raw)
     .collect()
+}
+
+/// Whether a process of the group has a file open. One whose files cannot be looked at may have it.
+pub(super) fn holds(group: u32, inode: u64) -> bool {
+    members(group).into_iter().any(|pid| {
+        let folder = format!("/proc/{}/fd", pid.as_raw_nonzero());
+        let Ok(open) = fs::read_dir(&folder) else {
+            return Path::new(&folder).exists();
+        };
+        open.flatten()
+            .any(|entry| fs::metadata(entry.path()).is_ok_and(|file| file.ino() == inode))
+    })
 }
 
 /// Workers of this master that only finish their streams.

@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** nginx always runs the last configuration it accepted; a refused one changes nothing on disk.
 
+pub mod call_line;
+pub mod calls;
 mod files;
 mod group;
 mod probe;
@@ -34,8 +36,10 @@ pub struct Settings {
     pub folder: PathBuf,
     /// Sockets and the record of its process group.
     pub run: PathBuf,
-    /// Its error log.
+    /// Its error log, and the call log.
     pub logs: PathBuf,
+    /// Whether it writes a line for each call.
+    pub call_log: bool,
     /// TCP addresses to listen on.
     pub listen: Vec<SocketAddr>,
     /// Names that requests may say in `Host`, beside `localhost` and address literals; `""` and a pattern of nginx's
@@ -119,6 +123,9 @@ impl Nginx {
         let files = Files::new(&settings.folder)?;
         let master = Master::new(&settings);
         group::end_old(&settings).await?;
+        if settings.call_log {
+            calls::make(&settings.logs).map_err(Error::system("making the call log"))?;
+        }
         Ok(Self(Arc::new(Inner {
             settings,
             files,
@@ -177,6 +184,24 @@ impl Nginx {
         }
     }
 
+    /// Make it write its logs into the files that have their names now; nothing when it does not run.
+    pub fn reopen_logs(&self) -> Result<(), Error> {
+        self.0.master.reopen()
+    }
+
+    /// The folder of its logs.
+    pub fn logs(&self) -> &std::path::Path {
+        &self.0.settings.logs
+    }
+
+    /// Whether one of its processes has a file open, by its inode.
+    pub fn holds(&self, inode: u64) -> bool {
+        self.0
+            .master
+            .pid()
+            .is_some_and(|group| group::holds(group, inode))
+    }
+
     /// How many workers of earlier texts still finish their streams.
     pub fn draining(&self) -> usize {
         self.0.master.pid().map_or(0, group::draining)
@@ -215,6 +240,7 @@ mod tests {
             folder: folder.join("nginx"),
             run: folder.to_owned(),
             logs: folder.to_owned(),
+            call_log: true,
             listen: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap()],
             server_names: vec!["a.example".to_owned(), "*.b.example".to_owned()],
             allowed_origins: vec!["https://c.example".to_owned()],

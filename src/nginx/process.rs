@@ -131,6 +131,14 @@ impl Master {
         self.pid.send_replace(pid);
     }
 
+    /// Make it open its logs anew, if it runs.
+    pub(super) fn reopen(&self) -> Result<(), Error> {
+        match self.pid() {
+            Some(pid) => signal(pid, Signal::USR1).map_err(Error::system("asking nginx to reopen its logs")),
+            None => Ok(()),
+        }
+    }
+
     /// Reload it if it runs, start it if it does not.
     pub(super) fn wake(&self) -> Result<(), Error> {
         match self.pid() {

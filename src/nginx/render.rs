@@ -82,7 +82,8 @@ impl Renderer {
         };
         let nginx_word =
             |(variable, header): &(&'static str, &'static str)| (*variable, header.replace('-', "_"));
-        let permit: Vec<(&str, String)> = headers::PERMIT.iter().map(nginx_word).collect();
+        let needed = |(variable, _): &&(&str, &str)| settings.call_log || *variable != headers::CALL_SAID;
+        let permit: Vec<(&str, String)> = headers::PERMIT.iter().filter(needed).map(nginx_word).collect();
         let permit: Vec<(&str, &str)> = permit.iter().map(|(a, b)| (*a, b.as_str())).collect();
         let reserved: Vec<String> = settings
             .reserved
@@ -94,6 +95,7 @@ impl Renderer {
             "workers": settings.workers.map_or_else(|| "auto".to_owned(), |n| n.to_string()),
             "worker_shutdown_seconds": settings.worker_shutdown.as_secs(),
             "run": printable(&settings.run)?,
+            "call_log": settings.call_log,
             "logs": printable(&settings.logs)?,
             "temp": printable(&settings.folder.join("temp"))?,
             "max_body_bytes": settings.max_body_bytes,

@@ -70,7 +70,7 @@ impl Advertised {
         };
         Refusal {
             scopes,
-            metadata: Some(self.metadata(path)),
+            metadata: Some(self.metadata(path).into()),
             ..refusal
         }
     }

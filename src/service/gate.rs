@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -18,12 +18,15 @@ use super::callers::{self, Caller, Callers, sender};
 use super::catalog::Held;
 use super::endpoints::{Endpoints, Found};
 use super::mcp_sessions::McpSessions;
-use super::permit::{PermitHeaders, direct_headers, permit_headers};
+use super::permit::{CALL, PermitHeaders, direct_headers, permit_headers};
+use super::permits::Permits;
 use super::question::{Asked, Question};
 use super::reading::{check_era, check_headers, read, session_id};
 use super::refusal::{Reason, Refusal, away, denied, no_server, no_session, refuse, unknown_caller};
 use super::until::Until;
+use super::wording::{self, Seen};
 use crate::domain::access::{Act, Call, LISTS, List, Rights, decide};
+use crate::domain::call::{self, PermitNumber};
 use crate::domain::identity::Identity;
 use crate::domain::path::{ServerPath, is_reserved};
 use crate::domain::route::{Route, Table, Texts, rest_of, target};
@@ -59,6 +62,8 @@ pub struct Order {
     pub id: Value,
     /// What we look at in the answer.
     pub care: Care,
+    /// What the call log says of it, and its permit.
+    pub said: Option<(HeaderValue, Option<PermitNumber>)>,
 }
 
 /// What a carried answer needs beside being passed on.
@@ -104,6 +109,8 @@ pub struct Known {
     pub held: watch::Receiver<Arc<Held>>,
     /// What a refused client is told, and how browsers call us.
     pub advertised: Advertised,
+    /// Counts permits for the call log; none when there is no log.
+    pub permits: Option<Permits>,
 }
 
 /// Answers nginx.
@@ -128,8 +135,20 @@ impl Gate {
 
     /// Decide one request.
     pub async fn decide(&self, question: &Question<'_>) -> Result<Way, Refusal> {
-        let judged = self.judge(question).await;
-        let judged = judged.map_err(|refusal| self.0.advertised.complete(refusal, question.asked))?;
+        let mut seen = Seen::default();
+        let judged = self.judge(question, &mut seen).await.map_err(|refusal| {
+            let table = self.0.table.borrow();
+            let said = self
+                .0
+                .permits
+                .as_ref()
+                .and_then(|_| wording::refused(&table, question, &seen));
+            let refusal = self.0.advertised.complete(refusal, question.asked);
+            Refusal {
+                said: said.map(Box::new),
+                ..refusal
+            }
+        })?;
         let Judged {
             caller,
             route,
@@ -140,9 +159,25 @@ impl Gate {
         let permit = permit_headers(caller, &route.server, message.as_ref(), judged.modern);
         let (care, cared_for) = self.care(&judged, question);
         let block = self.block(&judged.table, route, question.text);
+        let way = match &block {
+            Some(_) if !cared_for => call::Way::Direct,
+            _ if care.until.is_some() => call::Way::Stream,
+            _ => call::Way::Carried,
+        };
+        let said = self.0.permits.as_ref().and_then(|permits| {
+            let words = (&judged.route.server.path, message.as_ref(), question.method);
+            wording::permitted(permits, way, words, &caller.identity)
+        });
         Ok(match block {
-            Some(block) if !cared_for => Way::Direct(direct_headers(permit, route, &block, &judged.target)),
+            Some(block) if !cared_for => {
+                let mut headers = direct_headers(permit, route, &block, &judged.target);
+                if let Some((said, _)) = said {
+                    headers.insert(CALL, said);
+                }
+                Way::Direct(headers)
+            }
             Some(_) | None => Way::Carry(Order {
+                said,
                 permit,
                 care,
                 id: message.as_ref().map_or(Value::Null, |message| message.id.clone()),
@@ -151,6 +186,14 @@ impl Gate {
                 route: judged.route,
             }),
         })
+    }
+
+    /// A permit that is not used: nginx asks again.
+    pub fn take_back(&self, order: &Order) {
+        let permit = order.said.as_ref().and_then(|(_, permit)| *permit);
+        if let (Some(permits), Some(permit)) = (&self.0.permits, permit) {
+            permits.came([permit]);
+        }
     }
 
     /// Until the same request would be refused.
@@ -163,7 +206,7 @@ impl Gate {
         table.mark_unchanged();
         credentials.mark_unchanged();
         // Boxed, so that a stream that waits does not hold the room that deciding takes.
-        while let Ok(judged) = Box::pin(self.judge(&asked.question())).await {
+        while let Ok(judged) = Box::pin(self.judge(&asked.question(), &mut Seen::default())).await {
             let left = self.0.callers.left(&judged.caller);
             drop(judged);
             tokio::select! {
@@ -176,7 +219,7 @@ impl Gate {
     }
 
     /// Who, where, what, and whether they may.
-    async fn judge(&self, question: &Question<'_>) -> Result<Judged, Refusal> {
+    async fn judge(&self, question: &Question<'_>, seen: &mut Seen) -> Result<Judged, Refusal> {
         check_headers(question.headers)?;
         let caller = self
             .0
@@ -184,6 +227,7 @@ impl Gate {
             .identify(question.headers, question.client)
             .await
             .map_err(|error| self.unknown(error))?;
+        seen.caller = Some(Arc::clone(&caller.identity));
         if caller.by_cookie && !sender(question.headers).is_this_site(self.0.advertised.public_url()) {
             return Err(refuse(Reason::Denied, "the call was sent by another site"));
         }
@@ -203,27 +247,27 @@ impl Gate {
         let rest = rest_of(mount, question.asked, question.written);
         let rest =
             rest.ok_or_else(|| refuse(Reason::Ambiguous, "the address is written in an ambiguous way"))?;
-        let message = question
+        seen.message = question
             .body
             .map(|body| read(question.headers, body))
             .transpose()?;
+        let message = seen.message.as_ref();
         let modern = message
-            .as_ref()
             .map(|message| check_era(question.headers, message))
             .transpose()?
             .unwrap_or(false);
-        if let Some(message) = &message {
-            self.check_rights(&caller.identity, mount, Some(message))?;
-            if message.method == "tools/call" && self.holds(mount, message.thing()) {
+        if let Some(known) = message {
+            self.check_rights(&caller.identity, mount, message)?;
+            if known.method == "tools/call" && self.holds(mount, known.thing()) {
                 let words = "the definition of this tool has changed and waits for approval";
-                return Err(with_id(refuse(Reason::Denied, words), Some(message)));
+                return Err(with_id(refuse(Reason::Denied, words), message));
             }
         }
         let principal = caller.identity.principal();
         if !modern && let Some(id) = session_id(question.headers)? {
             let belongs = self.0.sessions.belongs(mount, id, &principal).await;
             if !belongs.map_err(|error| away(&error))? {
-                return Err(with_id(no_session(), message.as_ref()));
+                return Err(with_id(no_session(), message));
             }
         }
         let query = question.written.split_once('?').map(|(_, query)| query);
@@ -238,14 +282,14 @@ impl Gate {
         let target = match found {
             Found::Mine(target) => target,
             Found::Ordinary => ordinary,
-            Found::Unknown => return Err(with_id(no_session(), message.as_ref())),
+            Found::Unknown => return Err(with_id(no_session(), message)),
         };
         Ok(Judged {
             caller,
             table,
             route,
             target,
-            message,
+            message: seen.message.take(),
             modern,
         })
     }

@@ -25,6 +25,8 @@ const AUTHORITY: HeaderName = HeaderName::from_static("x-gate-authority");
 const BASE: HeaderName = HeaderName::from_static("x-gate-base");
 /// What of the client's own goes on: `authorization`, `modern` (its `Mcp-*` headers) or `both`.
 pub const PASSES: HeaderName = HeaderName::from_static("x-gate-passes");
+/// What nginx writes into the call log, in any answer of the gate's ([`crate::domain::call::Said`]).
+pub const CALL: HeaderName = HeaderName::from_static("x-gate-call");
 
 /// Who is asking, in the header contract's words (contract, section 4.4).
 pub fn identity_headers(who: &Identity, server: Option<&ServerPath>) -> PermitHeaders {

@@ -72,6 +72,7 @@ pub(super) fn read(given: &HeaderMap, body: &[u8]) -> Result<Message, Refusal> {
         id: unreadable.id,
         scopes: Vec::new(),
         metadata: None,
+        said: None,
     })
 }
 

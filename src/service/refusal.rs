@@ -1,5 +1,6 @@
 //! Why a call does not go on, and what its caller is told.
 
+use http::HeaderValue;
 use serde_json::Value;
 
 use super::callers::Error as CallerError;
@@ -16,7 +17,9 @@ pub struct Refusal {
     /// Scopes that would help, for the challenge; none when no scope would.
     pub scopes: Vec<String>,
     /// Where it is written who issues tokens (RFC 9728 section 5.1).
-    pub metadata: Option<String>,
+    pub metadata: Option<Box<str>>,
+    /// What the call log says of it.
+    pub said: Option<Box<HeaderValue>>,
 }
 
 /// Kinds of no.
@@ -51,6 +54,7 @@ pub(super) fn refuse(reason: Reason, message: impl Into<String>) -> Refusal {
         id: Value::Null,
         scopes: Vec::new(),
         metadata: None,
+        said: None,
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) async fn all(store: &dyn Store) {
     mcp_sessions_belong_to_one_principal(store).await;
     tokens_are_kept_limited_revoked_and_refreshed_once(store).await;
     scopes_are_kept_hidden_and_forgotten_all_at_once(store).await;
+    super::conformance_calls::calls_are_kept_with_their_place_found_counted_and_trimmed(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();
     store.put_fact("k", "2".to_owned()).await.unwrap();
     assert_eq!(store.fact("k").await.unwrap().as_deref(), Some("2"));

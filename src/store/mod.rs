@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod conformance_calls;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::audit::Event;
+use crate::domain::call::{self, Call, Filter, Place};
 use crate::domain::catalog::{Kept, Plan, Version};
 use crate::domain::health::{Health, Status};
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
@@ -24,6 +27,7 @@ use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Inserted, Refresh, Taken, Token};
+use crate::domain::usage::Tally;
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -272,6 +276,21 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error>;
     /// Let what is held of one entry, or of all of a server's, count from now on; how many there were.
     async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error>;
+
+    // Calls.
+
+    /// How far the files of the call log have been read.
+    async fn call_places(&self) -> Result<Vec<Place>, Error>;
+    /// Keep some calls, and the place behind them, both or neither.
+    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error>;
+    /// Forget the places of all files but these.
+    async fn keep_call_places(&self, files: Vec<u64>) -> Result<(), Error>;
+    /// Remove calls before a moment, and the oldest beyond so many rows, at most some at once; how many went.
+    async fn trim_calls(&self, before_ms: i64, most_rows: u64, at_once: u32) -> Result<u64, Error>;
+    /// Calls between two places, without these, newest first, at most so many.
+    async fn calls(&self, filter: Filter, between: (i64, i64), most: u32) -> Result<Vec<call::Kept>, Error>;
+    /// Count calls, at most so many, newest first; whether these were all.
+    async fn tally_calls(&self, filter: Filter, most: u32, tally: Tally) -> Result<(Tally, bool), Error>;
 
     // Small facts of the daemon's own (the demo servers' ports, which demos were registered).
 

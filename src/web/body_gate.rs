@@ -13,7 +13,9 @@ use super::refusal::json_rpc;
 use super::{pump, refusal};
 use crate::service::gate::{Gate, Way};
 use crate::service::relay::{self, Relay, Sent};
+use crate::service::unsaid::Unsaid;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-gate-request-id");
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// nginx bounds bodies before they come here; this bound only backs it up.
@@ -24,6 +26,7 @@ const MOST_BODY: usize = 64 * 1024 * 1024;
 pub(super) struct Doors {
     pub(super) gate: Gate,
     pub(super) relay: Relay,
+    pub(super) unsaid: Unsaid,
 }
 
 pub(super) async fn door(doors: &Doors, request: Request) -> Response {
@@ -82,7 +85,11 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
                 body: body.clone(),
                 client: said_by_nginx(&head.headers),
             };
-            match doors.relay.carry(&mut order, sent).await {
+            // A caller who leaves while we carry drops us here.
+            let id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+            let said = order.said.as_ref().zip(id);
+            let on_the_way = said.map(|((said, _), id)| doors.unsaid.hold(id, said));
+            let mut response = match doors.relay.carry(&mut order, sent).await {
                 Ok(carried) => {
                     let mut response = Response::new(match carried.body {
                         relay::Body::Untouched(body) => Body::new(body),
@@ -94,7 +101,12 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
                     response
                 }
                 Err(error) => refusal::upstream(&error, order.route.server.path.as_str(), &order.id),
+            };
+            if let Some(words) = on_the_way {
+                words.heard();
             }
+            refusal::say(&mut response, order.said.map(|(said, _)| said));
+            response
         }
     }
 }

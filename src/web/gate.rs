@@ -56,7 +56,11 @@ pub(super) async fn check(gate: &Gate, headers: &HeaderMap) -> Response {
     match gate.decide(&question).await {
         Err(refusal) => for_auth_request(&refusal),
         Ok(Way::Direct(headers)) => permit(StatusCode::NO_CONTENT, headers),
-        Ok(Way::Carry(_)) => denied_as(TO_THE_PUMP),
+        Ok(Way::Carry(order)) => {
+            // The pump asks again, and its answer is the one that counts.
+            gate.take_back(&order);
+            denied_as(TO_THE_PUMP)
+        }
     }
 }
 

@@ -78,6 +78,10 @@ pub const API_EXPLAIN: &str = "/api/access/explain";
 pub const API_SCOPES_FILE: &str = "/api/access/scopes.yml";
 /// Give a scope back to the file.
 pub const API_SCOPES_RESET: &str = "/api/access/reset";
+/// Calls, one by one.
+pub const API_CALLS: &str = "/api/calls";
+/// Calls, counted over time.
+pub const API_USAGE: &str = "/api/usage";
 /// One server's record, or `all`.
 pub const API_SERVER_DETAILS: &str = "/api/server_details/{*path}";
 /// Management: list and create.
@@ -150,6 +154,8 @@ pub const ALL: &[&str] = &[
     API_EXPLAIN,
     API_SCOPES_FILE,
     API_SCOPES_RESET,
+    API_CALLS,
+    API_USAGE,
     API_SERVER_DETAILS,
     API_MANAGEMENT_SERVERS,
     API_MANAGEMENT_SERVER,

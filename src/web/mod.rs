@@ -94,6 +94,9 @@ pub fn registry(state: AppState) -> Router {
         .route(links::API_GROUP, get(api::groups::show))
         .route(links::API_EXPLAIN, get(api::access::explain))
         .route(links::API_SCOPES_FILE, get(api::access::export))
+        // API: the call log.
+        .route(links::API_CALLS, get(api::calls::list))
+        .route(links::API_USAGE, get(api::calls::usage))
         .route(links::API_SCOPES_RESET, post(api::access::reset))
         .route(
             links::API_MANAGEMENT_SERVERS,
@@ -130,6 +133,7 @@ pub fn gate(
     let doors = Arc::new(body_gate::Doors {
         gate: state.gate,
         relay: state.relay,
+        unsaid: state.unsaid,
     });
     tower::service_fn(move |request: Request| {
         let doors = Arc::clone(&doors);

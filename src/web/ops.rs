@@ -55,6 +55,7 @@ pub(super) async fn nginx(
         "fault": status.fault,
         "refused": status.refused,
         "draining": status.draining,
+        "call_log": state.usage.log(),
     })))
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::groups::Refused;
 use crate::domain::{FieldFault, Kind};
 use crate::service::{
-    callers, catalog, devices, explain, login, machines, registry, scopes, sign_in, tokens,
+    callers, catalog, devices, explain, login, machines, registry, scopes, sign_in, tokens, usage,
 };
 
 /// A failure on its way to the caller.
@@ -151,6 +151,15 @@ impl From<explain::Error> for Problem {
     fn from(error: explain::Error) -> Self {
         match error {
             explain::Error::Field(fault) => Self::fields(vec![fault]),
+            other => by_kind(other.kind(), &other),
+        }
+    }
+}
+
+impl From<usage::Error> for Problem {
+    fn from(error: usage::Error) -> Self {
+        match error {
+            usage::Error::Fields(faults) => Self::fields(faults),
             other => by_kind(other.kind(), &other),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::domain::Kind;
 use crate::service::mcp_sessions;
+use crate::service::permit::CALL;
 use crate::service::refusal::{Reason, Refusal};
 use crate::service::relay::{self, UpstreamError};
 
@@ -76,6 +77,7 @@ impl IntoResponse for Refusal {
         if let Some(challenge) = challenge(&self) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        say(&mut response, self.said.map(|said| *said));
         let wait = match self.reason {
             Reason::Away => Some(2),
             Reason::Slowed(seconds) => Some(seconds),
@@ -111,7 +113,15 @@ pub(super) fn for_auth_request(refusal: &Refusal) -> Response {
     if let Some(challenge) = challenge(refusal) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
+    say(&mut response, refusal.said.as_deref().cloned());
     response
+}
+
+/// Tell nginx what to write into the call log.
+pub(super) fn say(response: &mut Response, said: Option<HeaderValue>) {
+    if let Some(said) = said {
+        response.headers_mut().insert(CALL, said);
+    }
 }
 
 pub(super) fn denied_as(status: u16) -> Response {
@@ -138,6 +148,7 @@ pub(super) fn upstream(error: &relay::Error, mount: &str, id: &Value) -> Respons
                 id: id.clone(),
                 scopes: Vec::new(),
                 metadata: None,
+                said: None,
             };
             return refusal.into_response();
         }

@@ -24,6 +24,8 @@ use crate::service::routes::Routes;
 use crate::service::scopes::Scopes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::unsaid::Unsaid;
+use crate::service::usage::Usage;
 
 /// How the public sees this site.
 #[derive(Debug, Clone)]
@@ -71,6 +73,10 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Groups and scopes.
     pub scopes: Scopes,
+    /// What nginx has not heard of calls whose caller left.
+    pub unsaid: Unsaid,
+    /// What was called.
+    pub usage: Usage,
     /// Why somebody may or may not.
     pub explain: Explain,
     /// The rights that hold.

@@ -34,10 +34,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[(
     &["store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp"],
 )];
 
-/// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, and the headers
-/// that say so.
+/// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, the headers that
+/// say so, and what the call log counts.
 const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("advertised", "refusal"),
+    ("call_log", "permits"),
+    ("call_log", "unsaid"),
     ("callers", "bearers"),
     ("gate", "advertised"),
     ("gate", "catalog"),
@@ -49,10 +51,12 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("gate", "endpoints"),
     ("gate", "mcp_sessions"),
     ("gate", "permit"),
+    ("gate", "permits"),
     ("gate", "question"),
     ("gate", "reading"),
     ("gate", "refusal"),
     ("gate", "until"),
+    ("gate", "wording"),
     ("permit", "callers"),
     ("reading", "refusal"),
     ("refusal", "callers"),
@@ -70,6 +74,10 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("stream", "sieve"),
     ("stream", "until"),
     ("tokens", "vending"),
+    ("usage", "call_log"),
+    ("usage", "permits"),
+    ("wording", "permits"),
+    ("wording", "question"),
 ];
 
 const MOST_LINES: usize = 400;

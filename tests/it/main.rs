@@ -14,6 +14,7 @@
 
 mod architecture;
 mod bearers;
+mod calls;
 mod cli;
 mod cli_login;
 mod clients;

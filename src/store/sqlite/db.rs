@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_identity.sql"),
     include_str!("migrations/0006_scopes.sql"),
     include_str!("migrations/0007_health.sql"),
+    include_str!("migrations/0008_calls.sql"),
 ];
 
 const READERS: usize = 4;

@@ -1,6 +1,7 @@
 //! SQLite: the store of one machine.
 
 mod accounts;
+mod calls;
 mod catalog;
 mod db;
 mod health;
@@ -22,6 +23,7 @@ use self::db::Db;
 use super::{After, Changes, Check, Error, Past, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Deed, Event};
+use crate::domain::call::{self, Call, Filter, Place};
 use crate::domain::catalog::{Kept, Plan, Version};
 use crate::domain::health::Health;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
@@ -29,6 +31,7 @@ use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Inserted, Refresh, Taken, Token};
+use crate::domain::usage::Tally;
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -388,6 +391,36 @@ impl Store for Sqlite {
         let (path, name) = (path.clone(), name.map(str::to_owned));
         self.db
             .write(move |tx| catalog::approve(tx, path.as_str(), name.as_deref(), &event))
+            .await
+    }
+
+    async fn call_places(&self) -> Result<Vec<Place>, Error> {
+        self.db.read(calls::places).await
+    }
+
+    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error> {
+        self.db.write(move |tx| calls::write(tx, &calls, place)).await
+    }
+
+    async fn keep_call_places(&self, files: Vec<u64>) -> Result<(), Error> {
+        self.db.write(move |tx| calls::keep_places(tx, &files)).await
+    }
+
+    async fn trim_calls(&self, before_ms: i64, most_rows: u64, at_once: u32) -> Result<u64, Error> {
+        self.db
+            .write(move |tx| calls::trim(tx, before_ms, most_rows, at_once))
+            .await
+    }
+
+    async fn calls(&self, filter: Filter, between: (i64, i64), most: u32) -> Result<Vec<call::Kept>, Error> {
+        self.db
+            .read(move |tx| calls::list(tx, &filter, between, most))
+            .await
+    }
+
+    async fn tally_calls(&self, filter: Filter, most: u32, tally: Tally) -> Result<(Tally, bool), Error> {
+        self.db
+            .read(move |tx| calls::tally(tx, &filter, most, tally))
             .await
     }
 

@@ -1,6 +1,7 @@
 //! JSON, one resource a file.
 
 pub(super) mod access;
+pub(super) mod calls;
 pub(super) mod catalog;
 pub(super) mod group_changes;
 pub(super) mod groups;

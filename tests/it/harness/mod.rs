@@ -361,6 +361,10 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        // A test may have failed while the daemon stood still.
+        if let Some(child) = &self.child {
+            signal_to(child.id(), "-CONT");
+        }
         self.end("-TERM");
         if std::thread::panicking() {
             eprintln!("--- the gateway's log\n{}", self.log());

@@ -1,0 +1,245 @@
+//! How much is called, how often it fails and how long it takes: counted from the calls themselves.
+//!
+//! Percentiles are exact: all durations of a cell are gathered and sorted, four bytes a call. A percentile is the smallest
+//! duration that at least that share of the calls did not exceed (nearest rank).
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+
+/// Lines of an answer at most; those with the fewest calls are left out, and counted in the totals alone.
+const MOST_SERIES: usize = 100;
+/// The first status that is an error. What a JSON-RPC answer of 200 says is unknown to nginx.
+const FIRST_ERROR: u16 = 400;
+
+/// Which part of time, in which pieces; milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// From here on.
+    pub from_ms: i64,
+    /// Up to here.
+    pub to_ms: i64,
+    /// The length of a piece; more than zero.
+    pub step_ms: i64,
+}
+
+/// What has a line of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Each server.
+    #[default]
+    Server,
+    /// Each tool of each server.
+    Tool,
+}
+
+/// Counts calls into a window.
+#[derive(Debug)]
+pub struct Tally {
+    window: Window,
+    by: By,
+    series: HashMap<String, BTreeMap<i64, Cell>>,
+    total: Cell,
+    key: String,
+}
+
+#[derive(Debug, Default)]
+struct Cell {
+    errors: u64,
+    durations: Vec<u32>,
+}
+
+/// Figures of some calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// How many.
+    pub calls: u64,
+    /// How many of them had a status of 400 or more.
+    pub errors: u64,
+    /// Half of them took no longer, in milliseconds.
+    pub p50_ms: u32,
+    /// 95 of 100 took no longer.
+    pub p95_ms: u32,
+    /// 99 of 100 took no longer.
+    pub p99_ms: u32,
+}
+
+/// Figures of one piece of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Point {
+    /// Where the piece begins.
+    pub at: Timestamp,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// One line over time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Series {
+    /// The mount path; none for calls that found no server.
+    pub server: Option<String>,
+    /// The tool, where lines are by tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// Pieces with calls, in order.
+    pub points: Vec<Point>,
+}
+
+/// Everything that was counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Lines, the busiest first.
+    pub series: Vec<Series>,
+    /// Lines that are not shown.
+    pub series_left_out: usize,
+    /// Everything together.
+    pub totals: Figures,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub fn new(window: Window, by: By) -> Self {
+        let series = HashMap::new();
+        Self {
+            window,
+            by,
+            series,
+            total: Cell::default(),
+            key: String::new(),
+        }
+    }
+
+    /// Count one call of the window.
+    pub fn add(&mut self, at_ms: i64, (server, tool): (&str, &str), status: u16, duration_ms: u32) {
+        let piece = (at_ms - self.window.from_ms).div_euclid(self.window.step_ms.max(1));
+        self.total.add(status, duration_ms);
+        self.key.clear();
+        self.key.push_str(server);
+        if self.by == By::Tool {
+            self.key.push('\0');
+            self.key.push_str(tool);
+        }
+        if !self.series.contains_key(&self.key) {
+            self.series.insert(self.key.clone(), BTreeMap::new());
+        }
+        if let Some(series) = self.series.get_mut(&self.key) {
+            series.entry(piece).or_default().add(status, duration_ms);
+        }
+    }
+
+    /// The figures.
+    pub fn finish(self) -> Usage {
+        let calls =
+            |points: &BTreeMap<i64, Cell>| points.values().map(|cell| cell.durations.len()).sum::<usize>();
+        let mut series: Vec<_> = self.series.into_iter().collect();
+        series.sort_by(|(a, points), (b, others)| calls(others).cmp(&calls(points)).then_with(|| a.cmp(b)));
+        let series_left_out = series.len().saturating_sub(MOST_SERIES);
+        series.truncate(MOST_SERIES);
+        let Window { from_ms, step_ms, .. } = self.window;
+        let point = |(piece, cell): (i64, Cell)| Point {
+            at: Timestamp::from_unix_ms(from_ms + piece * step_ms),
+            figures: cell.figures(),
+        };
+        let series = series.into_iter().map(|(key, points)| {
+            let (server, tool) = key
+                .split_once('\0')
+                .map_or((key.as_str(), None), |(server, tool)| (server, Some(tool)));
+            Series {
+                server: Some(server.to_owned()).filter(|server| !server.is_empty()),
+                tool: tool.map(str::to_owned),
+                points: points.into_iter().map(point).collect(),
+            }
+        });
+        Usage {
+            series: series.collect(),
+            series_left_out,
+            totals: self.total.figures(),
+        }
+    }
+}
+
+impl Cell {
+    fn add(&mut self, status: u16, duration_ms: u32) {
+        self.errors += u64::from(status >= FIRST_ERROR);
+        self.durations.push(duration_ms);
+    }
+
+    fn figures(mut self) -> Figures {
+        self.durations.sort_unstable();
+        let count = self.durations.len();
+        // The nearest rank, from 1 on.
+        let percentile = |share: usize| {
+            let rank = (count * share).div_ceil(100).max(1);
+            self.durations.get(rank - 1).copied().unwrap_or(0)
+        };
+        Figures {
+            calls: u64::try_from(count).unwrap_or(u64::MAX),
+            errors: self.errors,
+            p50_ms: percentile(50),
+            p95_ms: percentile(95),
+            p99_ms: percentile(99),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_exact_and_the_busiest_come_first() {
+        let window = Window {
+            from_ms: 1000,
+            to_ms: 5000,
+            step_ms: 2000,
+        };
+        let mut tally = Tally::new(window, By::Tool);
+        for duration in 1..=100 {
+            tally.add(1500, ("/a", "x"), 200, duration);
+        }
+        tally.add(3000, ("/a", "x"), 502, 7);
+        tally.add(4999, ("/a", ""), 399, 8);
+        tally.add(1000, ("", ""), 404, 9);
+        let usage = tally.finish();
+        let [busiest, unknown, other] = usage.series.as_slice() else {
+            panic!("{usage:?}")
+        };
+        let figures = Figures {
+            calls: 100,
+            errors: 0,
+            p50_ms: 50,
+            p95_ms: 95,
+            p99_ms: 99,
+        };
+        let [first, second] = busiest.points.as_slice() else {
+            panic!("{usage:?}")
+        };
+        assert_eq!((first.at.unix_ms(), &first.figures), (1000, &figures));
+        let figures = Figures {
+            calls: 1,
+            errors: 1,
+            p50_ms: 7,
+            p95_ms: 7,
+            p99_ms: 7,
+        };
+        assert_eq!((second.at.unix_ms(), &second.figures), (3000, &figures));
+        assert_eq!(
+            (busiest.server.as_deref(), busiest.tool.as_deref()),
+            (Some("/a"), Some("x"))
+        );
+        assert_eq!(
+            (unknown.server.as_deref(), unknown.tool.as_deref()),
+            (None, Some(""))
+        );
+        assert_eq!(other.points.len(), 1);
+        assert_eq!(
+            (usage.totals.calls, usage.totals.errors, usage.series_left_out),
+            (103, 2, 0)
+        );
+        assert_eq!(Tally::new(window, By::Server).finish().totals, Figures::default());
+    }
+}
