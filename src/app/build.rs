@@ -30,6 +30,7 @@ use crate::service::catalog::Catalog;
 use crate::service::devices::Devices;
 use crate::service::endpoints::Endpoints;
 use crate::service::explain::Explain;
+use crate::service::feed::Feed;
 use crate::service::gate::{self, Gate};
 use crate::service::login::Login;
 use crate::service::machines::Machines;
@@ -207,6 +208,7 @@ impl Parts {
                 permits: calls.as_ref().map(|(permits, _)| permits.clone()),
             }),
             advertised,
+            feed: Feed::new(monitor.clone(), rights_now.clone(), config.feed.clone()),
             monitor,
             catalog: catalog.clone(),
             relay: Relay::new(

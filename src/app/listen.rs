@@ -106,7 +106,8 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS_WITHIN)
             .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         tokio::pin!(connection);
         // A connection that breaks is the client's affair; nothing is left to tell it.
         tokio::select! {

@@ -101,6 +101,8 @@ async fn start(
     state.tokens.remember_revoked().await?;
     state.catalog.load().await?;
     tasks.spawn("monitor", &stop, state.monitor.clone().run(stop.clone()));
+    // While nginx still carries the last words.
+    tasks.spawn("feed", front, state.feed.clone().run(front.clone()));
     tasks.spawn("routes", &stop, parts.state.routes.clone().run(stop.clone()));
     let socket = |path: std::path::PathBuf| {
         listen::unix(&path).with_context(|| format!("listening on {}", path.display()))

@@ -304,6 +304,42 @@ pub const KEYS: &[Key] = &[
         "How long old nginx workers may finish their streams.",
     ),
     key(
+        "feed",
+        "GATEHOUSE_FEED",
+        "public",
+        "Who hears how servers are at `/ws/health_status`: `public`, or `members` who each hear of what they may see.",
+    ),
+    key(
+        "max_websocket_connections",
+        "MAX_WEBSOCKET_CONNECTIONS",
+        "100",
+        "Listeners at once.",
+    ),
+    key(
+        "websocket_send_timeout_seconds",
+        "WEBSOCKET_SEND_TIMEOUT_SECONDS",
+        "2",
+        "A listener that takes longer for a message is let go.",
+    ),
+    key(
+        "websocket_broadcast_interval_ms",
+        "WEBSOCKET_BROADCAST_INTERVAL_MS",
+        "10",
+        "How long changes wait for others, to be told together.",
+    ),
+    key(
+        "websocket_max_batch_size",
+        "WEBSOCKET_MAX_BATCH_SIZE",
+        "20",
+        "Servers of one message, but for the first one, which has all.",
+    ),
+    key(
+        "feed_ping_seconds",
+        "GATEHOUSE_FEED_PING_SECONDS",
+        "20",
+        "From one ping to the next; a listener that has not answered by then is let go.",
+    ),
+    key(
         "call_log",
         "GATEHOUSE_CALL_LOG",
         "true",

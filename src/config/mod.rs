@@ -3,6 +3,7 @@
 //! **Invariants:** only this part reads the environment; all faults come together, each with its key and its origin; a
 //! secret is a [`Secret`] from the first line.
 
+mod feed;
 pub mod folders;
 mod health;
 mod identity;
@@ -22,7 +23,7 @@ use self::reader::Reader;
 use crate::domain::secret::Secret;
 use crate::ec2;
 use crate::idp::Variables;
-use crate::service::monitor;
+use crate::service::{feed as feed_service, monitor};
 use crate::token::api_keys::ApiKey;
 
 /// One fault of the settings.
@@ -87,6 +88,8 @@ pub struct Config {
     pub advertised_scopes: Vec<String>,
     pub session_check: Duration,
     pub health: monitor::Settings,
+    /// How the feed is told.
+    pub feed: feed_service::Settings,
     pub idp_ca_file: Option<PathBuf>,
     pub max_tokens_per_hour: u32,
     pub session_cookie_secure: bool,
@@ -206,6 +209,7 @@ impl Reader {
             advertised_scopes: self.words("advertised_scopes"),
             session_check: self.seconds("session_check_seconds", 300, 28_800),
             health: self.health(),
+            feed: self.feed(),
             idp_ca_file: self.file("idp_ca_file"),
             max_tokens_per_hour: self
                 .number("max_tokens_per_hour", 1, 100_000)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::server::Server;
 use crate::clock::Timestamp;
 
 /// How it is.
@@ -181,6 +182,68 @@ pub fn judge(before: &Health, seen: &Observation, thresholds: Thresholds) -> Hea
         transport: seen.transport.or(before.transport),
         tools: before.tools,
     }
+}
+
+/// A server as listeners see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Its display name, which permissions may name.
+    pub name: String,
+    /// Whether calls reach it.
+    pub enabled: bool,
+    /// How many tools its owner says it has, until it has said so itself.
+    pub said_tools: i64,
+    /// What is known.
+    pub health: Health,
+    /// When its record last changed.
+    pub updated_at: Timestamp,
+}
+
+impl State {
+    /// A server's record and what is known of it.
+    pub fn of(server: &Server, health: Health) -> Self {
+        Self {
+            name: server.profile.name.clone(),
+            enabled: server.enabled,
+            said_tools: server.profile.num_tools,
+            health,
+            updated_at: server.updated_at,
+        }
+    }
+
+    /// The word of the feed and of lists.
+    pub fn words(&self) -> String {
+        if self.enabled {
+            self.health.status.words()
+        } else {
+            "disabled".to_owned()
+        }
+    }
+
+    /// How many tools it has.
+    pub fn tools(&self) -> i64 {
+        self.health.tools.map_or(self.said_tools, i64::from)
+    }
+
+    /// What the feed and lists say of it.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            status: self.words(),
+            last_checked_iso: self.health.checked_at,
+            num_tools: self.tools(),
+        }
+    }
+}
+
+/// A server's state in the words of the feed (contract, section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// `healthy`, `unhealthy: <reason>`, …
+    pub status: String,
+    /// The last check.
+    pub last_checked_iso: Option<Timestamp>,
+    /// How many tools it has.
+    pub num_tools: i64,
 }
 
 #[cfg(test)]

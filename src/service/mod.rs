@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod devices;
 pub mod endpoints;
 pub mod explain;
+pub mod feed;
 pub mod gate;
 pub mod login;
 pub mod machines;

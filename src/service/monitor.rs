@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::{Catalog, Error};
 use super::schedule::Schedule;
 use crate::clock::{Clock, Timestamp};
-use crate::domain::health::{Health, Observation, Status, Thresholds, judge};
+use crate::domain::health::{Health, Observation, State, Status, Thresholds, judge};
 use crate::domain::path::ServerPath;
 use crate::domain::route::{Route, Table};
-use crate::domain::server::{Revision, Server};
+use crate::domain::server::Revision;
 use crate::mcp::Client;
 use crate::mcp::survey::{Failure, Whom, survey};
 use crate::store::{self, Check, Past, Store};
@@ -57,36 +57,6 @@ pub struct Settings {
     pub at_once: usize,
     /// How long checks are remembered.
     pub history: Duration,
-}
-
-/// A server as listeners see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    /// Its display name, which permissions may name.
-    pub name: String,
-    /// Whether calls reach it.
-    pub enabled: bool,
-    /// How many tools its owner says it has, until it has said so itself.
-    pub said_tools: i64,
-    /// What is known.
-    pub health: Health,
-    updated_at: Timestamp,
-}
-
-impl State {
-    /// The word of the feed and of lists.
-    pub fn words(&self) -> String {
-        if self.enabled {
-            self.health.status.words()
-        } else {
-            "disabled".to_owned()
-        }
-    }
-
-    /// How many tools it has.
-    pub fn tools(&self) -> i64 {
-        self.health.tools.map_or(self.said_tools, i64::from)
-    }
 }
 
 /// What became of one server: its state, or none when it is gone.
@@ -279,7 +249,7 @@ impl Monitor {
                     let age = health.checked_at.map(|at| wall.since(at));
                     schedule.resume(&server.path, age, now);
                 }
-                states.insert(server.path.clone(), Arc::new(state(server, health)));
+                states.insert(server.path.clone(), Arc::new(State::of(server, health)));
             }
         }
         self.0.revision.send_replace(changes.revision);
@@ -325,7 +295,7 @@ impl Monitor {
                     ..Health::default()
                 };
             }
-            self.put(server.path.clone(), state(&server, health));
+            self.put(server.path.clone(), State::of(&server, health));
         }
         self.0.revision.send_replace(changes.revision);
         Ok(())
@@ -425,8 +395,7 @@ impl Monitor {
         let mut states = self.0.states.write().unwrap_or_else(PoisonError::into_inner);
         let before = states.insert(path.clone(), Arc::clone(&state));
         drop(states);
-        let shown = |state: &State| (state.words(), state.health.checked_at, state.tools());
-        if before.is_none_or(|before| shown(&before) != shown(&state)) {
+        if before.is_none_or(|before| before.shown() != state.shown()) {
             self.tell(path, Some(state));
         }
     }
@@ -451,16 +420,6 @@ fn complain(error: &store::Error) {
         error = error as &dyn std::error::Error,
         "the state of servers could not be kept or read"
     );
-}
-
-fn state(server: &Server, health: Health) -> State {
-    State {
-        name: server.profile.name.clone(),
-        enabled: server.enabled,
-        said_tools: server.profile.num_tools,
-        health,
-        updated_at: server.updated_at,
-    }
 }
 
 /// A server that refuses our credential is up, and so is one that waits for its callers' own.

@@ -48,6 +48,14 @@ pub const API_TOKENS_GENERATE: &str = "/api/tokens/generate";
 pub const API_HEALTH: &str = "/api/servers/health";
 /// How one is and was.
 pub const API_HEALTH_OF: &str = "/api/servers/health/{*path}";
+/// How every server is, as a stream.
+pub const FEED: &str = "/ws/health_status";
+/// The same as later clients call it.
+pub const API_FEED: &str = "/api/health/ws/health_status";
+/// What the stream did.
+pub const FEED_STATS: &str = "/ws/stats";
+/// The same as later clients call it.
+pub const API_FEED_STATS: &str = "/api/health/ws/stats";
 /// Check one now.
 pub const API_REFRESH: &str = "/api/refresh/{*path}";
 /// The tools of one, or of all.
@@ -187,6 +195,10 @@ pub const ALL: &[&str] = &[
     API_TOOLS,
     API_SERVER_TOOLS,
     API_CATALOG,
+    FEED,
+    API_FEED,
+    FEED_STATS,
+    API_FEED_STATS,
 ];
 
 /// The sign-in at a provider that comes back to `next`.

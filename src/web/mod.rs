@@ -7,6 +7,7 @@ mod admin;
 mod api;
 mod body_gate;
 mod extract;
+mod feed;
 mod gate;
 mod layers;
 pub mod links;
@@ -25,7 +26,7 @@ mod well_known;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tower::Service;
@@ -84,6 +85,11 @@ pub fn registry(state: AppState) -> Router {
             get(api::catalog::catalog).post(api::catalog::approve),
         )
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
+        // The feed.
+        .route(links::FEED, any(feed::feed))
+        .route(links::API_FEED, any(feed::feed))
+        .route(links::FEED_STATS, get(feed::stats))
+        .route(links::API_FEED_STATS, get(feed::stats))
         // API: groups and rights.
         .route(links::API_GROUPS, get(api::groups::list))
         .route(links::API_GROUPS_CREATE, post(api::group_changes::create))

@@ -13,6 +13,7 @@ use crate::service::callers::Callers;
 use crate::service::catalog::Catalog;
 use crate::service::devices::Devices;
 use crate::service::explain::Explain;
+use crate::service::feed::Feed;
 use crate::service::gate::Gate;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
@@ -55,6 +56,8 @@ pub struct AppState {
     pub callers: Callers,
     /// How the servers are.
     pub monitor: Monitor,
+    /// The same as it changes.
+    pub feed: Feed,
     /// What they offer.
     pub catalog: Catalog,
     /// Local accounts.

@@ -43,6 +43,7 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("callers", "bearers"),
     ("gate", "advertised"),
     ("gate", "catalog"),
+    ("feed", "monitor"),
     ("monitor", "catalog"),
     ("monitor", "schedule"),
     ("relay", "catalog"),

@@ -22,6 +22,7 @@ mod conformance;
 mod credentials;
 mod edges;
 mod faults;
+mod feed;
 mod first_minute;
 mod fixture;
 mod gate;

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::access::Action;
-use crate::service::monitor;
+use crate::domain::health;
+
 use crate::web::extract::change::Change;
 use crate::web::extract::path::{Mount, Rest};
 use crate::web::extract::visitor::Member;
@@ -23,12 +24,8 @@ const MOST_PAST: u32 = 10_000;
 pub(super) const LONGEST_WAIT: u64 = 25;
 
 /// A server's state in the words of the feed (contract, section 2).
-pub(in crate::web) fn words(state: &monitor::State) -> Value {
-    json!({
-        "status": state.words(),
-        "last_checked_iso": state.health.checked_at,
-        "num_tools": state.tools(),
-    })
+pub(in crate::web) fn words(state: &health::State) -> Value {
+    json!(state.shown())
 }
 
 /// `GET /api/servers/health`: every server that the caller may see, by path.

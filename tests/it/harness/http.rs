@@ -154,6 +154,12 @@ impl Actor {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// The cookie of a signed-in browser.
+    pub fn cookie(&self) -> String {
+        let mut headers = self.headers.iter();
+        headers.find(|(name, _)| name == "cookie").unwrap().1.clone()
+    }
+
     pub fn authority(&self) -> &str {
         &self.authority
     }

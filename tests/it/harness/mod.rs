@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod identity;
+pub mod listener;
 pub mod peers;
 pub mod stream;
 pub mod upstream;

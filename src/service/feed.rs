@@ -1,0 +1,368 @@
+//! The feed of how servers are: everything first, then every change to all who listen (contract, section 2).
+//!
+//! Changes of a moment are told together, and put into words once for everybody; only where a listener's rights cut the
+//! feed has it words of its own.
+//!
+//! **Invariants:** nobody waits for a slow listener, who is let go; listeners are bounded; whoever stays hears the last state of
+//! every server, and of each that is gone.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::monitor::{Monitor, Update};
+use crate::domain::access::Rights;
+use crate::domain::health::{Shown, State};
+use crate::domain::identity::Identity;
+use crate::domain::path::ServerPath;
+
+/// Messages that a listener may be behind.
+const BEHIND: usize = 512;
+/// The word for a server that is gone, or that a listener may see no more.
+const REMOVED: &str = "removed";
+
+/// How the feed is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether a session or token is needed; then each hears what it may see.
+    pub members_only: bool,
+    /// Listeners at once.
+    pub most: usize,
+    /// How long changes wait for company.
+    pub gather: Duration,
+    /// Servers of one message at most, but for the first one.
+    pub batch: usize,
+    /// How long a listener may take for a message.
+    pub send_within: Duration,
+    /// From one ping to the next; whoever has not answered by then is gone.
+    pub ping: Duration,
+}
+
+/// Tells listeners how the servers are.
+#[derive(Debug, Clone)]
+pub struct Feed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    monitor: Monitor,
+    rights: watch::Receiver<Arc<Rights>>,
+    settings: Settings,
+    frames: broadcast::Sender<Arc<Frame>>,
+    seats: Arc<Semaphore>,
+    ended: CancellationToken,
+    pending: AtomicUsize,
+    told: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// Changes that are told together.
+#[derive(Debug)]
+struct Frame {
+    updates: Batch,
+    /// The words for whoever may see everything.
+    text: Bytes,
+}
+
+type Batch = BTreeMap<ServerPath, Option<Arc<State>>>;
+
+/// What the feed did (contract, section 2).
+#[derive(Debug, Clone, Serialize)]
+pub struct Stats {
+    active_connections: usize,
+    pending_updates: usize,
+    total_broadcasts: u64,
+    failed_sends: u64,
+    failed_connections: u64,
+}
+
+/// Why a listener hears nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is too far behind.
+    Behind,
+    /// The daemon stops.
+    Stopping,
+}
+
+/// Somebody who listens.
+#[derive(Debug)]
+pub struct Listener {
+    feed: Feed,
+    frames: broadcast::Receiver<Arc<Frame>>,
+    view: Option<View>,
+    _seat: OwnedSemaphorePermit,
+}
+
+/// What one caller may see of it.
+#[derive(Debug)]
+struct View {
+    identity: Arc<Identity>,
+    rights: Arc<Rights>,
+    /// What it was told of and may still see.
+    seen: HashSet<ServerPath>,
+}
+
+impl Feed {
+    /// Over the states of servers; nothing is told before [`Self::run`].
+    pub fn new(monitor: Monitor, rights: watch::Receiver<Arc<Rights>>, settings: Settings) -> Self {
+        let seats = Arc::new(Semaphore::new(settings.most));
+        Self(Arc::new(Inner {
+            monitor,
+            rights,
+            settings,
+            frames: broadcast::Sender::new(BEHIND),
+            seats,
+            ended: CancellationToken::new(),
+            pending: AtomicUsize::default(),
+            told: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            refused: AtomicU64::default(),
+        }))
+    }
+
+    /// How it is told.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Listen; none when the house is full. A caller hears only what it may see, nobody in particular hears everything.
+    pub fn join(&self, caller: Option<Arc<Identity>>) -> Option<Listener> {
+        let seat = Arc::clone(&self.0.seats).try_acquire_owned();
+        let Ok(seat) = seat else {
+            self.refused();
+            return None;
+        };
+        // Before the states are read: a change in between is then told twice, never lost.
+        let frames = self.0.frames.subscribe();
+        let view = caller.map(|identity| View {
+            identity,
+            rights: self.0.rights.borrow().clone(),
+            seen: HashSet::new(),
+        });
+        Some(Listener {
+            feed: self.clone(),
+            frames,
+            view,
+            _seat: seat,
+        })
+    }
+
+    /// How every server is that this caller may see; all of them for nobody in particular.
+    pub fn states(&self, caller: Option<&Identity>) -> BTreeMap<ServerPath, Shown> {
+        let rights = self.0.rights.borrow().clone();
+        let states = self.0.monitor.states().into_iter();
+        let seen = states
+            .filter(|(path, state)| caller.is_none_or(|caller| rights.may_see(caller, path, &state.name)));
+        seen.map(|(path, state)| (path, state.shown())).collect()
+    }
+
+    /// What it did.
+    pub fn stats(&self) -> Stats {
+        let inner = &self.0;
+        Stats {
+            active_connections: inner
+                .settings
+                .most
+                .saturating_sub(inner.seats.available_permits()),
+            pending_updates: inner.pending.load(Ordering::Relaxed),
+            total_broadcasts: inner.told.load(Ordering::Relaxed),
+            failed_sends: inner.failed.load(Ordering::Relaxed),
+            failed_connections: inner.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A listener was let go because it did not read.
+    pub fn failed(&self) {
+        self.0.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody was not let in.
+    pub fn refused(&self) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tell until `stop`; then every listener's stream ends.
+    pub async fn run(self, stop: CancellationToken) {
+        let _ended = self.0.ended.clone().drop_guard();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.tell() => {}
+        }
+    }
+
+    async fn tell(&self) {
+        let mut updates = self.0.monitor.subscribe();
+        let mut known: HashSet<ServerPath> = self
+            .0
+            .monitor
+            .states()
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect();
+        loop {
+            let mut batch = Batch::new();
+            match updates.recv().await {
+                Ok(update) => take(&mut batch, update),
+                Err(broadcast::error::RecvError::Closed) => return,
+                Err(broadcast::error::RecvError::Lagged(_)) => self.start_over(&mut known),
+            }
+            let gathering = tokio::time::sleep(self.0.settings.gather);
+            tokio::pin!(gathering);
+            while batch.len() < self.0.settings.batch {
+                self.0.pending.store(batch.len(), Ordering::Relaxed);
+                tokio::select! {
+                    () = &mut gathering => break,
+                    update = updates.recv() => match update {
+                        Ok(update) => take(&mut batch, update),
+                        Err(broadcast::error::RecvError::Closed) => return,
+                        Err(broadcast::error::RecvError::Lagged(_)) => self.start_over(&mut known),
+                    }
+                }
+            }
+            for (path, state) in &batch {
+                if state.is_some() {
+                    known.insert(path.clone());
+                } else {
+                    known.remove(path);
+                }
+            }
+            self.send(batch);
+            self.0.pending.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Too many changes at once to hear each: everything is told anew, and what is gone.
+    fn start_over(&self, known: &mut HashSet<ServerPath>) {
+        let now: Batch = self
+            .0
+            .monitor
+            .states()
+            .into_iter()
+            .map(|(path, state)| (path, Some(state)))
+            .collect();
+        let gone = known.iter().filter(|path| !now.contains_key(*path));
+        let mut all: Batch = gone.map(|path| (path.clone(), None)).collect();
+        *known = now.keys().cloned().collect();
+        all.extend(now);
+        self.send(all);
+    }
+
+    fn send(&self, updates: Batch) {
+        if updates.is_empty() || self.0.frames.receiver_count() == 0 {
+            return;
+        }
+        let text = words(updates.iter().map(|(path, state)| (path, state.as_deref())));
+        self.0.told.fetch_add(1, Ordering::Relaxed);
+        // Whoever left meanwhile needs nothing.
+        self.0.frames.send(Arc::new(Frame { updates, text })).ok();
+    }
+}
+
+impl Listener {
+    /// The first message: everything. None when there is nothing.
+    pub fn first(&mut self) -> Option<Bytes> {
+        let states = self.feed.0.monitor.states();
+        let seen: Vec<_> = match &mut self.view {
+            None => states,
+            Some(view) => {
+                let seen: Vec<_> = states
+                    .into_iter()
+                    .filter(|(path, state)| view.rights.may_see(&view.identity, path, &state.name))
+                    .collect();
+                view.seen = seen.iter().map(|(path, _)| path.clone()).collect();
+                seen
+            }
+        };
+        (!seen.is_empty()).then(|| words(seen.iter().map(|(path, state)| (path, Some(&**state)))))
+    }
+
+    /// The next message. Nothing is lost when the wait is given up.
+    pub async fn next(&mut self) -> Result<Bytes, Ended> {
+        loop {
+            let frame = tokio::select! {
+                () = self.feed.0.ended.cancelled() => return Err(Ended::Stopping),
+                frame = self.frames.recv() => match frame {
+                    Ok(frame) => frame,
+                    Err(broadcast::error::RecvError::Closed) => return Err(Ended::Stopping),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        self.feed.failed();
+                        return Err(Ended::Behind);
+                    }
+                }
+            };
+            match &mut self.view {
+                None => return Ok(frame.text.clone()),
+                Some(view) => {
+                    if let Some(text) = view.cut(&frame.updates) {
+                        return Ok(text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The caller is still known, perhaps as somebody else: what it sees now and did not, or sees no more.
+    pub fn still(&mut self, identity: Arc<Identity>) -> Option<Bytes> {
+        let rights = self.feed.0.rights.borrow().clone();
+        let view = self.view.as_mut()?;
+        let same = Arc::ptr_eq(&rights, &view.rights) && *identity == *view.identity;
+        if same {
+            return None;
+        }
+        (view.rights, view.identity) = (rights, identity);
+        let states = self.feed.0.monitor.states().into_iter();
+        let all: Batch = states.map(|(path, state)| (path, Some(state))).collect();
+        let unchanged = |path: &ServerPath, state: &State| {
+            view.seen.contains(path) == view.rights.may_see(&view.identity, path, &state.name)
+        };
+        let differences: Batch = all
+            .into_iter()
+            .filter(|(path, state)| state.as_ref().is_some_and(|state| !unchanged(path, state)))
+            .collect();
+        view.cut(&differences)
+    }
+}
+
+impl View {
+    /// What of these changes this caller is told.
+    fn cut(&mut self, updates: &Batch) -> Option<Bytes> {
+        let mut told: Vec<(&ServerPath, Option<&State>)> = Vec::new();
+        for (path, state) in updates {
+            let visible = state
+                .as_deref()
+                .filter(|state| self.rights.may_see(&self.identity, path, &state.name));
+            if visible.is_some() {
+                self.seen.insert(path.clone());
+                told.push((path, visible));
+            } else if self.seen.remove(path) {
+                told.push((path, None));
+            }
+        }
+        (!told.is_empty()).then(|| words(told.into_iter()))
+    }
+}
+
+fn take(batch: &mut Batch, (path, state): Update) {
+    batch.insert(path, state);
+}
+
+/// One message: an object by path, as the seed shows it.
+fn words<'a>(updates: impl Iterator<Item = (&'a ServerPath, Option<&'a State>)>) -> Bytes {
+    let removed = || Shown {
+        status: REMOVED.to_owned(),
+        last_checked_iso: None,
+        num_tools: 0,
+    };
+    let rows: BTreeMap<&str, Shown> = updates
+        .map(|(path, state)| (path.as_str(), state.map_or_else(removed, State::shown)))
+        .collect();
+    // Texts and numbers only: it cannot fail.
+    serde_json::to_vec(&rows).unwrap_or_default().into()
+}
