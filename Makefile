@@ -26,6 +26,7 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 	@command -v wrk >/dev/null || { echo "bench needs the package wrk" >&2; exit 1; }
 	python3 benches/calls.py target/release/gatehouse
 	python3 benches/calls_log.py target/release/gatehouse
+	python3 benches/watching.py target/release/gatehouse
 	python3 benches/tokens.py target/release/gatehouse
 	python3 benches/latency.py target/release/gatehouse
 	python3 benches/streams.py target/release/gatehouse

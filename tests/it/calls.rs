@@ -582,11 +582,12 @@ async fn a_caller_who_leaves_early_is_logged_by_name_whichever_way() {
         gateway.token(&["--user", "ada", "--scopes", "all"]),
     );
     let messages = [tool_call("slow"), request("initialize", json!({}))].map(|message| message.to_string());
-    for (body, verb) in [
+    let leaving = [
         (&messages[0], "POST"),
         (&messages[1], "POST"),
         (&String::new(), "GET"),
-    ] {
+    ];
+    for (number, (body, verb)) in leaving.into_iter().enumerate() {
         let text = format!(
             "{verb} /s/mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -598,6 +599,8 @@ async fn a_caller_who_leaves_early_is_logged_by_name_whichever_way() {
             .unwrap();
         let asked = upstream.next().await;
         drop(stream);
+        // The upstream stays until nginx has seen who left first.
+        until_calls(&admin, "", number + 1).await;
         drop(asked);
     }
     let rows = until_calls(&admin, "", 3).await;
