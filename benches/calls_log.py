@@ -70,6 +70,7 @@ def every_call(gateway, url: str) -> str:
     until_written(gateway)
     (after, different), said = rows(), log(gateway)
     assert after == different, "a row came twice"
+    assert after - before == count, f"{count} calls, {after - before} rows"
     return f"{count:,} calls at {count / taken:,.0f}/s: {after - before:,} rows, none twice, {said['skipped']} lines unreadable"
 
 

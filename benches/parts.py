@@ -95,7 +95,8 @@ class Gateway:
     """A gateway with one nginx worker, in a folder that goes with it."""
 
     def __init__(self, program: str, folder: pathlib.Path, providers: str, settings: tuple[str, ...]) -> None:
-        self.settings = settings
+        # Checks would ask a thousand servers that nobody started; who measures them switches them on.
+        self.settings = ("--health-checks", "off", *settings)
         self.program, self.folder = str(pathlib.Path(program).resolve()), folder
         self.listen = f"127.0.0.1:{port()}"
         self.base = f"http://{self.listen}"

@@ -149,7 +149,7 @@ async def fan_out(gateway) -> str:
 
 
 settings = (
-    *("--health-checks", "off", "--health-check-timeout-seconds", str(TIMEOUT), "--health-check-interval-seconds", "3600"),
+    *("--health-check-timeout-seconds", str(TIMEOUT), "--health-check-interval-seconds", "3600"),
     *("--max-websocket-connections", str(LISTENERS), "--call-log", "false"),
 )
 with bench(sys.argv[1], settings=settings) as (gateway, _):

@@ -26,6 +26,21 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// After a failed accept (no file descriptors left), so long until the next.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Take as many file descriptors as the system gives: the soft limit of a shell is less than streams and listeners need.
+pub(super) fn raise_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the limit of open files stays as it is"
+        );
+    }
+}
+
 /// Bind a socket that only we may open; a stale one is removed, because the lock says that nobody uses it.
 pub(super) fn unix(path: &Path) -> std::io::Result<UnixListener> {
     match fs::remove_file(path) {

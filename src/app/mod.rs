@@ -97,6 +97,7 @@ async fn start(
 ) -> anyhow::Result<()> {
     let stop = tasks.stop();
     let state = &parts.state;
+    listen::raise_limit();
     // Before the first door opens.
     state.tokens.remember_revoked().await?;
     state.catalog.load().await?;

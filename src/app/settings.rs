@@ -45,6 +45,7 @@ pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Setti
         templates: config.nginx_dir.clone(),
         reserved: RESERVED,
         workers: config.nginx_workers,
+        listeners: config.feed.most,
         max_body_bytes: config.max_body_bytes,
         read_timeout: config.upstream_read,
         worker_shutdown: config.worker_shutdown,

@@ -220,7 +220,13 @@ fn server() -> Command {
                 )
                 .arg(text("name", "Its display name"))
                 .arg(text("description", "What it is for"))
-                .arg(list("tags", "Words to find it by")),
+                .arg(list("tags", "Words to find it by"))
+                .arg(
+                    Arg::new("pinned")
+                        .long("pinned")
+                        .action(ArgAction::SetTrue)
+                        .help("A tool that changes waits for approval"),
+                ),
         )
         .subcommand(one("enable", "Switch one on"))
         .subcommand(one("disable", "Switch one off"))

@@ -9,6 +9,9 @@ use super::login::remote;
 use crate::config::Config;
 use crate::web::links;
 
+/// Seconds that a change waits for the first check.
+const WAIT: u64 = 20;
+
 /// Path, state, name and address, one server a line.
 pub(super) async fn list(config: &Config, matches: &ArgMatches) -> anyhow::Result<()> {
     let rows = remote(config, matches)?
@@ -28,7 +31,7 @@ pub(super) async fn list(config: &Config, matches: &ArgMatches) -> anyhow::Resul
     super::print(&text)
 }
 
-/// Register a server, and say whether it is live.
+/// Register a server, and say whether it is live, how it is and how many tools it has.
 pub(super) async fn register(config: &Config, matches: &ArgMatches) -> anyhow::Result<()> {
     let word = |name: &str| matches.get_one::<String>(name).cloned();
     let path = word("path").unwrap_or_default();
@@ -38,6 +41,8 @@ pub(super) async fn register(config: &Config, matches: &ArgMatches) -> anyhow::R
         "proxy_pass_url": word("url"),
         "description": word("description"),
         "tags": matches.get_many::<String>("tags").map(|tags| tags.cloned().collect::<Vec<_>>()).unwrap_or_default(),
+        "pinned": matches.get_flag("pinned"),
+        "wait": WAIT,
     });
     let answer = remote(config, matches)?
         .ask(Method::POST, links::API_MANAGEMENT_SERVERS, Some(&body))
@@ -62,7 +67,11 @@ pub(super) async fn act(config: &Config, word: &str, matches: &ArgMatches) -> an
         ));
     }
     say(&remote
-        .ask(Method::POST, &format!("{base}/{word}"), Some(&json!({})))
+        .ask(
+            Method::POST,
+            &format!("{base}/{word}"),
+            Some(&json!({"wait": WAIT})),
+        )
         .await?)
 }
 
@@ -73,5 +82,14 @@ fn say(answer: &Value) -> anyhow::Result<()> {
     } else {
         format!(": {}", word("reason"))
     };
-    super::print(&format!("{} is {}{reason}\n", word("path"), word("state")))
+    let tools = answer.get("num_tools").and_then(Value::as_i64).unwrap_or(0);
+    let health = match word("health_status") {
+        "" | "disabled" | "unknown" => String::new(),
+        health => format!(", {health}, {tools} tools"),
+    };
+    super::print(&format!(
+        "{} is {}{reason}{health}\n",
+        word("path"),
+        word("state")
+    ))
 }

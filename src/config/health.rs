@@ -5,11 +5,17 @@ use crate::domain::health::Thresholds;
 use crate::service::monitor::Settings;
 
 impl Reader {
-    /// By both generations' names; the longer one wins.
+    /// By both generations' names: what is written in a later layer wins, of two in one layer the longer one.
     pub(super) fn health(&mut self) -> Settings {
         let times = |reader: &mut Self, long: &str, short: &str, default: u64, most: u64| {
-            let short = reader.seconds(short, default, most);
-            reader.seconds(long, short.as_secs(), most)
+            let layer = |name: &str| reader.raw.get(name).map(|written| written.layer);
+            let (first, second) = if layer(short) > layer(long) {
+                (long, short)
+            } else {
+                (short, long)
+            };
+            let first = reader.seconds(first, default, most);
+            reader.seconds(second, first.as_secs(), most)
         };
         let interval = times(
             self,

@@ -465,6 +465,47 @@ mod tests {
     }
 
     #[test]
+    fn checks_are_set_by_the_names_of_both_generations() {
+        let read = |flags: &[(&str, &str)], variables: &'static [(&'static str, &'static str)]| {
+            let flags: Vec<_> = flags
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect();
+            let environment = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, text)| (*text).to_owned())
+            };
+            let (config, faults) = load_from(&flags, environment, None, NginxNeed::NotNeeded);
+            assert!(faults.is_empty(), "{faults:?}");
+            let health = config.health;
+            let thresholds = health.thresholds;
+            [
+                health.interval.as_secs(),
+                health.timeout.as_secs(),
+                thresholds.failures.into(),
+                thresholds.successes.into(),
+            ]
+        };
+        assert_eq!(read(&[], &[]), [300, 10, 3, 2]);
+        let one = &[
+            ("HEALTH_CHECK_INTERVAL_SECONDS", "60"),
+            ("HEALTH_CHECK_TIMEOUT_SECONDS", "2"),
+            ("MAX_CONSECUTIVE_FAILURES", "5"),
+            ("MAX_CONSECUTIVE_SUCCESSES", "4"),
+        ];
+        assert_eq!(read(&[], one), [60, 2, 5, 4]);
+        let other = &[("HEALTH_CHECK_INTERVAL", "61"), ("HEALTH_CHECK_TIMEOUT", "3")];
+        assert_eq!(read(&[], other), [61, 3, 3, 2]);
+        // In one layer the longer name wins; a flag wins over any variable.
+        let both = &[
+            ("HEALTH_CHECK_INTERVAL", "61"),
+            ("HEALTH_CHECK_INTERVAL_SECONDS", "60"),
+        ];
+        assert_eq!(read(&[], both)[0], 60);
+        assert_eq!(read(&[("health_check_interval", "7")], both)[0], 7);
+    }
+
+    #[test]
     fn all_faults_come_together_with_key_and_origin_and_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("g.toml");

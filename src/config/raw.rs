@@ -11,6 +11,15 @@ use super::keys::{KEYS, find};
 pub(super) struct Written {
     pub(super) text: String,
     pub(super) origin: String,
+    pub(super) layer: Layer,
+}
+
+/// Where a setting may be written; later ones win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Layer {
+    File,
+    Environment,
+    Flag,
 }
 
 /// Every key optional, as written.
@@ -37,6 +46,7 @@ impl Raw {
                     Written {
                         text,
                         origin: format!("the variable {}", key.variable),
+                        layer: Layer::Environment,
                     },
                 );
             }
@@ -49,6 +59,7 @@ impl Raw {
                 Written {
                     text: text.clone(),
                     origin,
+                    layer: Layer::Flag,
                 },
             );
         }
@@ -75,6 +86,7 @@ impl Raw {
                     Written {
                         text,
                         origin: origin.clone(),
+                        layer: Layer::File,
                     },
                 )),
                 None => faults.push(Fault::new(

@@ -3,6 +3,8 @@
 //! A definition is known by a fingerprint of what an agent reads of it. A language model believes a description, so a
 //! description that changes after somebody looked at it is a change like one of the schema ("rug pull").
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -125,7 +127,7 @@ pub struct Version {
 }
 
 /// What taking over a server's lists comes to.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// Entries as they are to be kept.
     pub kept: Vec<Kept>,
@@ -135,66 +137,36 @@ pub struct Plan {
     pub changed: bool,
 }
 
-/// Take over what a server lists now. On a pinned server a new definition is held beside the one that was approved, and a
-/// new entry is held whole.
-pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, at: Timestamp) -> Plan {
-    let mut plan = Plan::default();
-    let first = before.is_empty();
+/// What a server lists now, once by name. Of two under one name the one that differs from what is kept counts: a server
+/// that lists a tool twice may mean either.
+fn once(now: Vec<Entry>, before: &Known<'_>) -> BTreeMap<(EntryKind, String), (Entry, String)> {
+    let mut entries: BTreeMap<(EntryKind, String), (Entry, String)> = BTreeMap::new();
     for entry in now {
-        let old = before
-            .iter()
-            .find(|kept| kept.kind == entry.kind && kept.name == entry.name);
         let print = fingerprint(&entry.definition);
-        let version = || Version {
-            kind: entry.kind,
-            name: entry.name.clone(),
-            at,
-            definition: Some(entry.definition.clone()),
-            diff: Vec::new(),
-        };
-        let kept = match old {
-            Some(old) if old.fingerprint == print => {
-                plan.changed |= old.held.is_some();
-                Kept {
-                    held: None,
-                    is_new: old.is_new && pinned,
-                    ..old.clone()
-                }
-            }
-            Some(old) if pinned && !old.is_new => {
-                let known = old.held.as_ref().is_some_and(|held| fingerprint(held) == print);
-                if !known {
-                    plan.versions.push(version());
-                    plan.changed = true;
-                }
-                Kept {
-                    held: Some(entry.definition.clone()),
-                    ..old.clone()
-                }
-            }
-            _ => {
-                plan.versions.push(version());
-                plan.changed = true;
-                Kept {
-                    kind: entry.kind,
-                    name: entry.name.clone(),
-                    fingerprint: print,
-                    definition: entry.definition.clone(),
-                    since: at,
-                    held: None,
-                    // What is there when a server is first seen is what somebody looked at when they pinned it.
-                    is_new: pinned && !first,
-                }
-            }
-        };
-        plan.kept.push(kept);
+        let key = (entry.kind, entry.name.clone());
+        let is_kept = before
+            .get(&(key.0, key.1.as_str()))
+            .is_some_and(|kept| kept.fingerprint == print);
+        if !(is_kept && entries.contains_key(&key)) {
+            entries.insert(key, (entry, print));
+        }
     }
+    entries
+}
+
+type Known<'a> = HashMap<(EntryKind, &'a str), &'a Kept>;
+
+/// Take over what a server lists now. On a pinned server a new definition is held beside the one that was approved, and a
+/// new entry is held whole; only what is there when a server is `first` listed is what somebody looked at.
+pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, first: bool, at: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    let known: Known<'_> = before
+        .iter()
+        .map(|kept| ((kept.kind, kept.name.as_str()), kept))
+        .collect();
+    let now = once(now, &known);
     for gone in before {
-        if !plan
-            .kept
-            .iter()
-            .any(|kept| kept.kind == gone.kind && kept.name == gone.name)
-        {
+        if !now.contains_key(&(gone.kind, gone.name.clone())) {
             plan.changed = true;
             plan.versions.push(Version {
                 kind: gone.kind,
@@ -205,8 +177,50 @@ pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, at: Timestamp) 
             });
         }
     }
-    plan.kept
-        .sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    for ((kind, name), (entry, print)) in now {
+        let version = || Version {
+            kind,
+            name: name.clone(),
+            at,
+            definition: Some(entry.definition.clone()),
+            diff: Vec::new(),
+        };
+        let kept = match known.get(&(kind, name.as_str())) {
+            Some(old) if old.fingerprint == print => {
+                plan.changed |= old.held.is_some();
+                Kept {
+                    held: None,
+                    is_new: old.is_new && pinned,
+                    ..Kept::clone(old)
+                }
+            }
+            Some(old) if pinned && !old.is_new => {
+                let seen_before = old.held.as_ref().is_some_and(|held| fingerprint(held) == print);
+                if !seen_before {
+                    plan.versions.push(version());
+                    plan.changed = true;
+                }
+                Kept {
+                    held: Some(entry.definition.clone()),
+                    ..Kept::clone(old)
+                }
+            }
+            _ => {
+                plan.versions.push(version());
+                plan.changed = true;
+                Kept {
+                    kind,
+                    fingerprint: print,
+                    definition: entry.definition.clone(),
+                    since: at,
+                    held: None,
+                    is_new: pinned && !first,
+                    name: name.clone(),
+                }
+            }
+        };
+        plan.kept.push(kept);
+    }
     plan
 }
 
@@ -220,15 +234,15 @@ pub fn diff(before: Option<&Map<String, Value>>, after: Option<&Map<String, Valu
         text.lines().map(str::to_owned).collect()
     };
     let (old, new) = (lines(before), lines(after));
-    let gone = old
-        .iter()
-        .filter(|line| !new.contains(line))
-        .map(|line| format!("- {line}"));
-    let came = new
-        .iter()
-        .filter(|line| !old.contains(line))
-        .map(|line| format!("+ {line}"));
-    gone.chain(came).collect()
+    let without = |lines: &[String], others: &[String], sign: &str| -> Vec<String> {
+        // By look-up: a server may send a hundred thousand lines on purpose.
+        let others: HashSet<&str> = others.iter().map(String::as_str).collect();
+        let different = lines.iter().filter(|line| !others.contains(line.as_str()));
+        different.map(|line| format!("{sign} {line}")).collect()
+    };
+    let mut lines = without(&old, &new, "-");
+    lines.extend(without(&new, &old, "+"));
+    lines
 }
 
 #[cfg(test)]
@@ -252,7 +266,13 @@ mod tests {
 
     #[test]
     fn changes_are_kept_as_versions_and_the_newest_holds() {
-        let first = take_over(&[], vec![entry("b", "one"), entry("a", "one")], false, at(1));
+        let first = take_over(
+            &[],
+            vec![entry("b", "one"), entry("a", "one")],
+            false,
+            true,
+            at(1),
+        );
         assert_eq!(first.versions.len(), 2);
         let names: Vec<&str> = first.kept.iter().map(|kept| kept.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
@@ -260,12 +280,14 @@ mod tests {
             &first.kept,
             vec![entry("a", "one"), entry("b", "one")],
             false,
+            false,
             at(2),
         );
         assert_eq!((same.changed, same.versions.len()), (false, 0));
         let next = take_over(
             &first.kept,
             vec![entry("a", "two"), entry("c", "one")],
+            false,
             false,
             at(3),
         );
@@ -275,18 +297,19 @@ mod tests {
             .iter()
             .map(|v| (v.name.as_str(), v.definition.is_some()))
             .collect();
-        assert_eq!(versions, [("a", true), ("c", true), ("b", false)]);
+        assert_eq!(versions, [("b", false), ("a", true), ("c", true)]);
         assert_eq!(next.kept.first().unwrap().since, at(3));
     }
 
     #[test]
     fn a_pinned_server_changes_nothing_without_approval() {
-        let first = take_over(&[], vec![entry("a", "one")], true, at(1));
+        let first = take_over(&[], vec![entry("a", "one")], true, true, at(1));
         assert!(!first.kept.first().unwrap().is_held());
         let pulled = take_over(
             &first.kept,
             vec![entry("a", "evil"), entry("new", "x")],
             true,
+            false,
             at(2),
         );
         let [a, new] = pulled.kept.as_slice() else {
@@ -299,19 +322,51 @@ mod tests {
             &pulled.kept,
             vec![entry("a", "evil"), entry("new", "x")],
             true,
+            false,
             at(3),
         );
         assert_eq!((again.changed, again.versions.len()), (false, 0));
-        let back = take_over(&again.kept, vec![entry("a", "one")], true, at(4));
+        let back = take_over(&again.kept, vec![entry("a", "one")], true, false, at(4));
         assert!(back.changed && !back.kept.first().unwrap().is_held());
         // Unpinned, everything counts.
         let free = take_over(
             &pulled.kept,
             vec![entry("a", "evil"), entry("new", "x")],
             false,
+            false,
             at(5),
         );
         assert!(free.kept.iter().all(|kept| !kept.is_held()));
+    }
+
+    #[test]
+    fn a_pinned_server_that_listed_nothing_for_a_while_gets_nothing_in_unseen() {
+        let first = take_over(&[], vec![entry("a", "one")], true, true, at(1));
+        let nothing = take_over(&first.kept, Vec::new(), true, false, at(2));
+        assert!(nothing.changed && nothing.kept.is_empty());
+        let back = take_over(&nothing.kept, vec![entry("a", "evil")], true, false, at(3));
+        assert!(back.kept.first().unwrap().is_held(), "{back:?}");
+    }
+
+    #[test]
+    fn of_two_tools_under_one_name_the_changed_one_is_held() {
+        let first = take_over(&[], vec![entry("a", "one")], true, true, at(1));
+        for twice in [["one", "evil"], ["evil", "one"]] {
+            let now = twice.map(|words| entry("a", words)).to_vec();
+            let both = take_over(&first.kept, now, true, false, at(2));
+            assert_eq!(both.kept.len(), 1, "{both:?}");
+            assert!(both.kept.first().unwrap().is_held(), "{twice:?}");
+        }
+    }
+
+    #[test]
+    fn definitions_of_many_lines_are_compared_in_no_time() {
+        let many = |prefix: &str| -> Map<String, Value> {
+            (0..200_000)
+                .map(|n| (format!("{prefix}{n}"), Value::Null))
+                .collect()
+        };
+        assert_eq!(diff(Some(&many("a")), Some(&many("b"))).len(), 400_000);
     }
 
     #[test]

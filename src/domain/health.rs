@@ -142,9 +142,25 @@ pub struct Health {
     pub transport: Option<Transport>,
     /// How many tools it has, as far as is known.
     pub tools: Option<u32>,
+    /// Its own name, if it said it.
+    pub server_name: Option<String>,
+    /// Its own version, if it said it.
+    pub server_version: Option<String>,
 }
 
 impl Health {
+    /// What stays of it when it is asked from the beginning, with a word until then.
+    pub fn anew(self, status: Status) -> Self {
+        Self {
+            status,
+            tools: self.tools,
+            transport: self.transport,
+            server_name: self.server_name,
+            server_version: self.server_version,
+            ..Self::default()
+        }
+    }
+
     /// Whether the last checks disagree with the word: then the next one comes sooner.
     pub fn is_in_doubt(&self) -> bool {
         match self.status {
@@ -180,8 +196,17 @@ pub fn judge(before: &Health, seen: &Observation, thresholds: Thresholds) -> Hea
         changed_at: if changed { Some(seen.at) } else { before.changed_at },
         latency: seen.latency,
         transport: seen.transport.or(before.transport),
-        tools: before.tools,
+        ..before.clone()
     }
+}
+
+/// A wall clock this much ahead of the time that passed says that the machine slept.
+const SLEPT: Duration = Duration::from_secs(5);
+
+/// Whether the machine slept while `passed` went by on a clock that stands still then, and `wall` on one that does not. A
+/// wall clock that was set back says nothing.
+pub fn slept(wall: Duration, passed: Duration) -> bool {
+    wall > passed + SLEPT
 }
 
 /// A server as listeners see it.
@@ -195,8 +220,12 @@ pub struct State {
     pub said_tools: i64,
     /// What is known.
     pub health: Health,
-    /// When its record last changed.
-    pub updated_at: Timestamp,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// Counts the changes of its record, as far as whoever watches has seen them.
+    pub generation: u64,
+    /// Whether it has been checked since its record last changed.
+    pub is_checked: bool,
 }
 
 impl State {
@@ -207,7 +236,9 @@ impl State {
             enabled: server.enabled,
             said_tools: server.profile.num_tools,
             health,
-            updated_at: server.updated_at,
+            registered_at: server.registered_at,
+            generation: 0,
+            is_checked: false,
         }
     }
 
@@ -327,6 +358,22 @@ mod tests {
             judge(&up, &expired, THRESHOLDS).status.words(),
             "healthy-auth-expired"
         );
+    }
+
+    #[test]
+    fn a_machine_slept_when_the_wall_clock_ran_ahead() {
+        let rows = [
+            (0, 0, false),
+            (10, 10, false),
+            (14, 10, false),
+            (16, 10, true),
+            (3_600, 1, true),
+            (0, 10, false),
+        ];
+        for (wall, passed, expected) in rows {
+            let said = slept(Duration::from_secs(wall), Duration::from_secs(passed));
+            assert_eq!(said, expected, "{wall} s on the wall, {passed} s passed");
+        }
     }
 
     #[test]

@@ -53,12 +53,14 @@ struct Cell {
 }
 
 /// Figures of some calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// How many.
     pub calls: u64,
     /// How many of them had a status of 400 or more.
     pub errors: u64,
+    /// Which share that is, from 0 to 1.
+    pub error_rate: f64,
     /// Half of them took no longer, in milliseconds.
     pub p50_ms: u32,
     /// 95 of 100 took no longer.
@@ -68,7 +70,7 @@ pub struct Figures {
 }
 
 /// Figures of one piece of time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Point {
     /// Where the piece begins.
     pub at: Timestamp,
@@ -78,7 +80,7 @@ pub struct Point {
 }
 
 /// One line over time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Series {
     /// The mount path; none for calls that found no server.
     pub server: Option<String>,
@@ -90,7 +92,7 @@ pub struct Series {
 }
 
 /// Everything that was counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Usage {
     /// Lines, the busiest first.
     pub series: Vec<Series>,
@@ -176,9 +178,15 @@ impl Cell {
             let rank = (count * share).div_ceil(100).max(1);
             self.durations.get(rank - 1).copied().unwrap_or(0)
         };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a share needs no more than 50 bits of a count"
+        )]
+        let error_rate = self.errors as f64 / count.max(1) as f64;
         Figures {
             calls: u64::try_from(count).unwrap_or(u64::MAX),
             errors: self.errors,
+            error_rate,
             p50_ms: percentile(50),
             p95_ms: percentile(95),
             p99_ms: percentile(99),
@@ -211,6 +219,7 @@ mod tests {
         let figures = Figures {
             calls: 100,
             errors: 0,
+            error_rate: 0.0,
             p50_ms: 50,
             p95_ms: 95,
             p99_ms: 99,
@@ -222,6 +231,7 @@ mod tests {
         let figures = Figures {
             calls: 1,
             errors: 1,
+            error_rate: 1.0,
             p50_ms: 7,
             p95_ms: 7,
             p99_ms: 7,

@@ -57,6 +57,8 @@ pub struct Settings {
     pub reserved: &'static [&'static str],
     /// `worker_processes`; none means one for each core.
     pub workers: Option<u16>,
+    /// Listeners to the feed of the registry at once: two connections each.
+    pub listeners: usize,
     /// The largest request body in bytes.
     pub max_body_bytes: u64,
     /// How long an upstream or the daemon may be silent.
@@ -249,6 +251,7 @@ mod tests {
             templates: None,
             reserved: RESERVED,
             workers: Some(1),
+            listeners: 100,
             max_body_bytes: 1024,
             read_timeout: Duration::from_secs(5),
             worker_shutdown: Duration::from_secs(5),

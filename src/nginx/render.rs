@@ -15,6 +15,9 @@ use crate::domain::{all_words, headers};
 
 static DEFAULTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/nginx");
 
+/// Connections of a worker for calls and pages, to both sides.
+const CONNECTIONS: usize = 4096;
+
 /// Stands where the text's own hash will be.
 const HASH_PLACE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -98,6 +101,7 @@ impl Renderer {
             "call_log": settings.call_log,
             "logs": printable(&settings.logs)?,
             "temp": printable(&settings.folder.join("temp"))?,
+            "connections": CONNECTIONS + 2 * settings.listeners,
             "max_body_bytes": settings.max_body_bytes,
             "trusted_proxies": settings.trusted_proxies,
             "gate_socket": printable(&settings.gate_socket)?,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::domain::Kind;
@@ -43,6 +43,8 @@ pub struct Catalog {
     held: watch::Sender<Arc<Held>>,
     /// What was taken over last, so that a list that stays the same costs no query.
     seen: Arc<Mutex<HashMap<String, [u8; 32]>>>,
+    /// Between reading a list and writing it nobody else writes: an approval would be undone.
+    writing: Arc<Semaphore>,
 }
 
 impl Catalog {
@@ -53,6 +55,7 @@ impl Catalog {
             clock,
             held: watch::Sender::default(),
             seen: Arc::default(),
+            writing: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -71,12 +74,13 @@ impl Catalog {
         self.held.subscribe()
     }
 
-    /// Take over what a server lists now; how many tools that are.
+    /// Take over what a server lists now, perhaps for the `first` time; how many tools that are.
     pub async fn take_over(
         &self,
         path: &ServerPath,
         entries: Vec<Entry>,
         pinned: bool,
+        first: bool,
     ) -> Result<u32, store::Error> {
         let tools = entries
             .iter()
@@ -87,9 +91,11 @@ impl Catalog {
         if self.known(path.as_str()) == Some(digest) {
             return Ok(tools);
         }
+        let _alone = self.writing.acquire().await;
         let before = self.store.catalog(Some(path.as_str())).await?;
         let before: Vec<Kept> = before.into_iter().map(|(_, kept)| kept).collect();
-        let plan = take_over(&before, entries, pinned, self.clock.now());
+        let first = first && before.is_empty();
+        let plan = take_over(&before, entries, pinned, first, self.clock.now());
         if plan.changed {
             let held = plan
                 .kept
@@ -120,12 +126,24 @@ impl Catalog {
         seen.get(path).copied()
     }
 
-    /// A server that is gone, or whose record changed.
+    /// A server whose record changed: its list is taken over anew.
     pub fn forget(&self, path: &str) {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(path);
+    }
+
+    /// A server that is gone: what was held of it holds nobody up who comes to its path.
+    pub fn remove(&self, path: &str) {
+        self.forget(path);
+        self.held.send_if_modified(|all| {
+            let had = all.contains_key(path);
+            if had {
+                Arc::make_mut(all).remove(path);
+            }
+            had
+        });
     }
 
     /// What one server offers, or every one, by path.
@@ -145,6 +163,7 @@ impl Catalog {
         path: &ServerPath,
         name: Option<&str>,
     ) -> Result<usize, Error> {
+        let _alone = self.writing.acquire().await;
         let event = Event {
             at: self.clock.now(),
             actor: permit.actor().to_owned(),

@@ -222,7 +222,11 @@ impl Feed {
                     update = updates.recv() => match update {
                         Ok(update) => take(&mut batch, update),
                         Err(broadcast::error::RecvError::Closed) => return,
-                        Err(broadcast::error::RecvError::Lagged(_)) => self.start_over(&mut known),
+                        Err(broadcast::error::RecvError::Lagged(_)) => {
+                            // What was gathered is older than what is told anew.
+                            batch.clear();
+                            self.start_over(&mut known);
+                        }
                     }
                 }
             }

@@ -11,8 +11,6 @@ use crate::domain::path::ServerPath;
 const SOONER: u32 = 10;
 /// … but not before this time.
 const AT_LEAST: Duration = Duration::from_secs(1);
-/// A server that the table does not show yet.
-const SOON: Duration = Duration::from_millis(50);
 /// Overdue servers are spread over this time after a start.
 const SPREAD: Duration = Duration::from_secs(60);
 
@@ -57,11 +55,6 @@ impl Schedule {
             self.past += Duration::from_nanos(1);
             self.set(path, self.past);
         }
-    }
-
-    pub(super) fn again_soon(&mut self, path: &ServerPath, now: Instant) {
-        self.running.remove(path);
-        self.set(path, now + SOON);
     }
 
     pub(super) fn remove(&mut self, path: &ServerPath) {

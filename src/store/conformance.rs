@@ -8,11 +8,11 @@ use crate::domain::draft::{Description, Draft};
 use crate::domain::scope_document::ScopeDocument;
 use crate::domain::secret::Secret;
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_unix(1_800_000_000 + second)
 }
 
-fn event(deed: Deed, target: &str) -> Event {
+pub(super) fn event(deed: Deed, target: &str) -> Event {
     Event {
         at: at(5),
         actor: "ada".to_owned(),
@@ -41,7 +41,7 @@ fn server(path: &str) -> Server {
     }
 }
 
-async fn register(store: &dyn Store, path: &str) -> Result<Revision, Error> {
+pub(super) async fn register(store: &dyn Store, path: &str) -> Result<Revision, Error> {
     store
         .insert_server(server(path), event(Deed::ServerRegistered, path))
         .await
@@ -55,6 +55,8 @@ pub(super) async fn all(store: &dyn Store) {
     mcp_sessions_belong_to_one_principal(store).await;
     tokens_are_kept_limited_revoked_and_refreshed_once(store).await;
     scopes_are_kept_hidden_and_forgotten_all_at_once(store).await;
+    super::conformance_health::checks_are_kept_and_forgotten(store).await;
+    super::conformance_health::catalogues_are_kept_with_their_versions(store).await;
     super::conformance_calls::calls_are_kept_with_their_place_found_counted_and_trimmed(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();
     store.put_fact("k", "2".to_owned()).await.unwrap();

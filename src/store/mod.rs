@@ -7,6 +7,8 @@
 mod conformance;
 #[cfg(test)]
 mod conformance_calls;
+#[cfg(test)]
+mod conformance_health;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -91,10 +93,6 @@ pub struct Check {
     pub health: Health,
     /// What it saw.
     pub seen: Status,
-    /// The server's own name and version, if it said them.
-    pub server_name: Option<String>,
-    /// See above.
-    pub server_version: Option<String>,
 }
 
 /// One check of before.

@@ -288,6 +288,49 @@ async fn rotated_reloaded_and_killed_in_the_middle_nothing_is_lost_and_nothing_t
 }
 
 #[tokio::test]
+async fn killed_while_calls_run_every_answered_one_has_its_row() {
+    let (gateway, upstream) = mounted(Setup::new()).await;
+    gateway.until_blocks(1).await;
+    let token = gateway.token(&["--user", "ada", "--scopes", "all"]);
+    let caller = gateway.anonymous().bearer(&token);
+    let one = async |number: usize| {
+        let mut answered = Vec::new();
+        for count in 0..200 {
+            let tool = format!("t{number}-{count}");
+            let status = caller.try_json("/w/mcp", tool_call(&tool).to_string()).await;
+            answered.extend((status == Some(200)).then_some(tool));
+        }
+        answered
+    };
+    let killing = async {
+        let seen = std::sync::atomic::AtomicUsize::new(0);
+        until("calls run", || async {
+            let new = upstream.take().len();
+            seen.fetch_add(new, std::sync::atomic::Ordering::Relaxed) + new >= 100
+        })
+        .await;
+        signal_to(gateway.pid(), "-KILL");
+    };
+    let (a, b, c, d, ()) = tokio::join!(one(0), one(1), one(2), one(3), killing);
+    let answered: Vec<String> = [a, b, c, d].concat();
+    assert!((100..800).contains(&answered.len()), "{}", answered.len());
+    let setup = gateway.kill();
+    let gateway = setup.start();
+    let admin = auditor(&gateway);
+    let missing = async || {
+        let rows = calls(&admin, "&status=200").await;
+        let tools: Vec<String> = rows.iter().map(|row| text(row, "tool").to_owned()).collect();
+        let once: BTreeSet<&String> = tools.iter().collect();
+        assert_eq!(once.len(), tools.len(), "a call came twice");
+        answered.iter().filter(|tool| !once.contains(tool)).count()
+    };
+    until("every answered call has its row", || async {
+        missing().await == 0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_written_while_no_daemon_runs_is_read_by_the_next_one() {
     let (gateway, _upstream) = mounted(Setup::new()).await;
     gateway.until_blocks(1).await;

@@ -33,7 +33,10 @@ async fn add(admin: &Actor, path: &str, url: &str, more: Value) -> Value {
 
 #[tokio::test]
 async fn every_kind_of_server_is_found_by_asking_and_lists_its_tools() {
-    let gateway = quick(Setup::new()).start();
+    // Some of them take their time on a busy machine.
+    let gateway = quick(Setup::new())
+        .with(&["--health-check-timeout-seconds", "15"])
+        .start();
     let admin = gateway.admin();
     let peers = Peer::start(KINDS).await;
     for peer in &peers {

@@ -12,6 +12,7 @@
     reason = "nobody outside reads the tests' own items"
 )]
 
+mod ailing;
 mod architecture;
 mod bearers;
 mod calls;

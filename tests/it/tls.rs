@@ -1,6 +1,6 @@
 //! Servers behind https, and on IPv6: reached by their names, checked against the authority of the settings.
 //!
-//! The certificates lie in `tls/`: an authority, one for `localhost` and `127.0.0.1`, one for another name.
+//! The certificates lie in `tls/`: an authority, one for `localhost` and `127.0.0.1`, one for another name, and one of a former authority that has expired.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -13,15 +13,15 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Gateway, Setup, Upstream, tool_call};
 
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/tls")
         .join(name)
 }
 
 /// An https server with one of the certificates; it remembers which names were asked for.
-struct Secure {
-    port: u16,
+pub struct Secure {
+    pub port: u16,
     names: Arc<Mutex<Vec<Option<String>>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -32,7 +32,7 @@ impl Drop for Secure {
     }
 }
 
-async fn secure(certificate: &str) -> Secure {
+pub async fn secure(certificate: &str) -> Secure {
     let chain = CertificateDer::from_pem_file(file(&format!("{certificate}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(file(&format!("{certificate}.key"))).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -27,6 +27,8 @@ const LEGACY: &str = "2025-11-25";
 /// Pages of one list, and entries of all lists of one server.
 const MOST_PAGES: usize = 100;
 const MOST_ENTRIES: usize = 5_000;
+/// The largest definition that is kept.
+const MOST_KB: usize = 256;
 /// A name longer than this is no name.
 const LONGEST_NAME: usize = 1_000;
 
@@ -203,6 +205,9 @@ async fn lists(conversation: &mut Conversation<'_>, hello: &Value) -> Result<Vec
             };
             let rows = answer.get(key).and_then(Value::as_array);
             for row in rows.into_iter().flatten() {
+                if row.to_string().len() > MOST_KB * 1024 {
+                    return Err(Failure::Wordy(MOST_KB).during(method));
+                }
                 entries.extend(entry(kind, field, row));
             }
             if entries.len() > MOST_ENTRIES {

@@ -1,5 +1,7 @@
 //! The conversation over streamable HTTP: one POST a message, answered by JSON or by a stream of events.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
@@ -11,8 +13,26 @@ use super::{Failure, LEGACY, MODERN, Whom, client_info};
 use crate::mcp::exchange::Call;
 use crate::mcp::{Client, sse};
 
-/// The largest answer that is read.
+/// So much is read of all answers of one conversation together.
 pub(super) const MOST_MB: usize = 8;
+
+/// What may still be read.
+#[derive(Debug)]
+pub(super) struct Budget(usize);
+
+impl Budget {
+    pub(super) fn whole() -> Self {
+        Self(MOST_MB * 1024 * 1024)
+    }
+
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.0 = self.0.checked_sub(bytes).ok_or(Failure::TooLarge(MOST_MB))?;
+        Ok(())
+    }
+}
+
+/// Whoever does not answer to a goodbye keeps its session.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -25,6 +45,7 @@ pub(super) struct Posting<'a> {
     version: Option<HeaderValue>,
     session: Option<HeaderValue>,
     id: u64,
+    budget: Budget,
 }
 
 impl<'a> Posting<'a> {
@@ -37,6 +58,7 @@ impl<'a> Posting<'a> {
             version: modern.then(|| HeaderValue::from_static(MODERN)),
             session: None,
             id: 0,
+            budget: Budget::whole(),
         }
     }
 
@@ -70,7 +92,7 @@ impl<'a> Posting<'a> {
             if method == "initialize" {
                 self.session = answer.headers().get(SESSION).cloned();
             }
-            read(answer, self.id).await
+            read(answer, self.id, &mut self.budget).await
         };
         let outcome = tokio::time::timeout(within, exchange).await;
         outcome.map_err(|_| Failure::Slow(within.as_secs()))?
@@ -96,7 +118,7 @@ impl<'a> Posting<'a> {
             headers,
             body: Bytes::new(),
         };
-        drop(tokio::time::timeout(self.whom.within, self.client.send(call)).await);
+        drop(tokio::time::timeout(self.whom.within.min(GOODBYE), self.client.send(call)).await);
     }
 
     fn headers(&self, method: &str) -> HeaderMap {
@@ -150,7 +172,9 @@ pub(super) fn by_status(status: u16) -> Failure {
 
 async fn read_error(answer: Response<Incoming>) -> (u16, Option<Failure>) {
     let status = answer.status().as_u16();
-    let body = whole(answer.into_body()).await.unwrap_or_default();
+    let body = whole(answer.into_body(), &mut Budget::whole())
+        .await
+        .unwrap_or_default();
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
     (status, error_of(&message))
 }
@@ -173,16 +197,16 @@ pub(super) fn result_of(message: &Value, id: u64) -> Option<Result<Value, Failur
     Some(message.get("result").cloned().ok_or(Failure::Garbage))
 }
 
-async fn read(answer: Response<Incoming>, id: u64) -> Result<Value, Failure> {
+async fn read(answer: Response<Incoming>, id: u64, budget: &mut Budget) -> Result<Value, Failure> {
     let kind = answer
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("text/event-stream") {
-        return read_events(answer.into_body(), id).await;
+        return read_events(answer.into_body(), id, budget).await;
     }
-    let body = whole(answer.into_body()).await?;
+    let body = whole(answer.into_body(), budget).await?;
     let message: Value = serde_json::from_slice(&body).map_err(|_| {
         if kind.contains("json") {
             Failure::Garbage
@@ -193,27 +217,23 @@ async fn read(answer: Response<Incoming>, id: u64) -> Result<Value, Failure> {
     result_of(&message, id).unwrap_or(Err(Failure::NotMcp))
 }
 
-async fn whole(mut body: Incoming) -> Result<Vec<u8>, Failure> {
+async fn whole(mut body: Incoming, budget: &mut Budget) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Failure::Garbage)?;
-        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
-        if bytes.len() > MOST_MB * 1024 * 1024 {
-            return Err(Failure::TooLarge(MOST_MB));
-        }
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        budget.take(data.len())?;
+        bytes.extend_from_slice(data);
     }
     Ok(bytes)
 }
 
-async fn read_events(mut body: Incoming, id: u64) -> Result<Value, Failure> {
-    let (mut events, mut total) = (sse::Events::default(), 0);
+async fn read_events(mut body: Incoming, id: u64, budget: &mut Budget) -> Result<Value, Failure> {
+    let mut events = sse::Events::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Failure::Garbage)?;
         let data = frame.data_ref().map_or(&[][..], |data| data);
-        total += data.len();
-        if total > MOST_MB * 1024 * 1024 {
-            return Err(Failure::TooLarge(MOST_MB));
-        }
+        budget.take(data.len())?;
         events.push(data).map_err(|_| Failure::TooLarge(MOST_MB))?;
         while let Some(event) = events.next_event() {
             let said = sse::read(&event, false)

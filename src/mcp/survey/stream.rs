@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
-use super::post::{MOST_MB, by_status, result_of};
+use super::post::{Budget, MOST_MB, by_status, result_of};
 use super::{Failure, Whom};
 use crate::mcp::exchange::Call;
 use crate::mcp::{Client, sse};
@@ -26,7 +26,7 @@ pub(super) struct Streaming<'a> {
 struct Answers {
     body: Incoming,
     events: sse::Events,
-    total: usize,
+    budget: Budget,
 }
 
 /// The server's own lines, and nothing of anybody else's. Its owner can tell our questions from calls by the name.
@@ -71,7 +71,7 @@ impl<'a> Streaming<'a> {
             let mut answers = Answers {
                 body: answer.into_body(),
                 events: sse::Events::default(),
-                total: 0,
+                budget: Budget::whole(),
             };
             loop {
                 let said = answers.next().await?;
@@ -167,10 +167,7 @@ impl Answers {
             let frame = self.body.frame().await.ok_or(Failure::Garbage)?;
             let frame = frame.map_err(|_| Failure::Garbage)?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
-            self.total += data.len();
-            if self.total > MOST_MB * 1024 * 1024 {
-                return Err(Failure::TooLarge(MOST_MB));
-            }
+            self.budget.take(data.len())?;
             self.events.push(data).map_err(|_| Failure::TooLarge(MOST_MB))?;
         }
     }

@@ -24,8 +24,11 @@ pub enum Failure {
     #[error("its answer broke off, or is no JSON-RPC")]
     Garbage,
     /// More than we read.
-    #[error("its answer is larger than {0} MB")]
+    #[error("its answers are larger than {0} MB")]
     TooLarge(usize),
+    /// A description larger than we keep.
+    #[error("it describes one of its tools, prompts or resources in more than {0} kB")]
+    Wordy(usize),
     /// It answers, and not as an MCP server does.
     #[error("something answers there, and it is no MCP server")]
     NotMcp,
@@ -58,7 +61,11 @@ impl Failure {
     }
 
     pub(super) fn during(self, method: &'static str) -> Self {
-        Self::During(method, self.to_string())
+        match self {
+            // Wanting another credential is a state of its own, whatever it is wanted for.
+            Self::Unauthorized(_) => self,
+            other => Self::During(method, other.to_string()),
+        }
     }
 
     /// A JSON-RPC error's own words are its server's to choose.
@@ -89,17 +96,21 @@ pub(super) fn more_telling(one: Failure, other: Failure) -> Failure {
     if weight(&other) > weight(&one) { other } else { one }
 }
 
+/// Nothing more is known.
+const UNKNOWN: &str = "it cannot be reached";
+
 /// What went wrong with a connection, from the innermost cause that is known.
 fn connection(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = Some(error);
-    let mut words = "it cannot be reached".to_owned();
+    let mut words = UNKNOWN.to_owned();
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            let inner = io
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            if let Some(tls) = inner {
-                return certificate(tls);
+            // Such an error may wrap another, and names as its source only what is behind that one.
+            if let Some(inner) = io.get_ref() {
+                let told = connection(inner);
+                if told != UNKNOWN {
+                    return told;
+                }
             }
             words = match io.kind() {
                 std::io::ErrorKind::ConnectionRefused => {

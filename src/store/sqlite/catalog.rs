@@ -10,8 +10,9 @@ use crate::domain::audit::Event;
 use crate::domain::catalog::{EntryKind, Kept, Plan, Version, diff, fingerprint};
 use crate::store::Error;
 
-/// Versions of one entry that are kept.
+/// Versions of one entry that are kept, and of all entries of one server.
 const MOST_VERSIONS: u32 = 50;
+const MOST_OF_SERVER: u32 = 5_000;
 
 const COLUMNS: &str = "path, kind, name, definition, fingerprint, since, held, is_new";
 
@@ -62,6 +63,14 @@ pub(super) fn put(tx: &Transaction<'_>, path: &str, plan: &Plan) -> Result<(), E
             definition,
         ))?;
         cut.execute((path, version.kind.as_str(), &version.name, MOST_VERSIONS))?;
+    }
+    if !plan.versions.is_empty() {
+        // Names that change with every list would grow for ever.
+        tx.prepare_cached(
+            "DELETE FROM catalog_versions WHERE id IN (SELECT id FROM catalog_versions
+             WHERE path = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)",
+        )?
+        .execute((path, MOST_OF_SERVER))?;
     }
     Ok(())
 }

@@ -25,8 +25,7 @@ pub(super) fn record(tx: &Transaction<'_>, checks: &[Check]) -> Result<(), Error
         "INSERT INTO health (path, status, reason, failures, successes, checked_at, changed_at, latency_ms, transport,
              tools, server_name, server_version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (path) DO UPDATE SET status = ?2, reason = ?3, failures = ?4, successes = ?5, checked_at = ?6,
-             changed_at = ?7, latency_ms = ?8, transport = ?9, tools = ?10,
-             server_name = coalesce(?11, server_name), server_version = coalesce(?12, server_version)",
+             changed_at = ?7, latency_ms = ?8, transport = ?9, tools = ?10, server_name = ?11, server_version = ?12",
     )?;
     let mut past = tx.prepare_cached(
         "INSERT INTO health_history (path, at, status, reason, latency_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -47,8 +46,8 @@ pub(super) fn record(tx: &Transaction<'_>, checks: &[Check]) -> Result<(), Error
             millis(health.latency),
             health.transport.map(Transport::as_str),
             health.tools,
-            &check.server_name,
-            &check.server_version,
+            &health.server_name,
+            &health.server_version,
         ))?;
         let at = health.checked_at.map_or(0, Timestamp::unix);
         past.execute((
@@ -77,13 +76,16 @@ fn health(row: &Row<'_>) -> rusqlite::Result<(String, Health)> {
             latency: duration(row.get(7)?),
             transport: transport.as_deref().and_then(Transport::from_word),
             tools: row.get(9)?,
+            server_name: row.get(10)?,
+            server_version: row.get(11)?,
         },
     ))
 }
 
 pub(super) fn all(tx: &Transaction<'_>) -> Result<Vec<(String, Health)>, Error> {
     let mut statement = tx.prepare_cached(
-        "SELECT path, status, reason, failures, successes, checked_at, changed_at, latency_ms, transport, tools
+        "SELECT path, status, reason, failures, successes, checked_at, changed_at, latency_ms, transport, tools,
+             server_name, server_version
          FROM health",
     )?;
     let rows = statement.query_map((), health)?;

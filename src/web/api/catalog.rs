@@ -1,5 +1,7 @@
 //! What servers offer (contract, section 1.2), with the versions of it.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
@@ -16,6 +18,9 @@ use crate::web::extract::path::Rest;
 use crate::web::extract::visitor::Member;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
+
+/// How long all servers together have to list their tools.
+const ALL_WITHIN: Duration = Duration::from_secs(10);
 
 /// The list of which an entry is: its rule decides who sees it.
 fn list_of(kind: EntryKind) -> Option<&'static List> {
@@ -53,8 +58,8 @@ pub(in crate::web) async fn tools(
     if !server.enabled {
         return Err(Problem::bad_request("Cannot get tools from disabled service"));
     }
-    let checked = state.monitor.check_now(&path).await?;
-    let fresh = checked.is_some_and(|one| one.health.failures == 0 && one.health.tools.is_some());
+    let checked = state.monitor.check_now(&path).await;
+    let fresh = checked.is_some_and(|checked| checked.has_listed);
     let all = kept(&state, &path).await?;
     if !fresh && all.is_empty() {
         let words = "the server does not answer, and its tools are not known from before";
@@ -71,20 +76,18 @@ async fn kept(state: &AppState, path: &ServerPath) -> Result<Vec<Kept>, Problem>
     Ok(rows.into_iter().map(|(_, kept)| kept).collect())
 }
 
-/// The tools of every server that is on, as they are known.
+/// The tools of every server that is on; of those that do not answer in time as they were (`cached`).
 async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result<Json<Value>, Problem> {
+    let mut on = state.registry.list(who).await?;
+    on.retain(|server| server.enabled);
+    let paths = on.iter().map(|server| server.path.clone()).collect();
+    let fresh = state.monitor.check_all(paths, ALL_WITHIN).await;
     let mut by_path: std::collections::HashMap<String, Vec<Kept>> = std::collections::HashMap::new();
     for (path, kept) in state.catalog.entries(None).await? {
         by_path.entry(path).or_default().push(kept);
     }
     let (mut flat, mut servers) = (Vec::new(), Map::new());
-    for server in state
-        .registry
-        .list(who)
-        .await?
-        .iter()
-        .filter(|server| server.enabled)
-    {
+    for server in &on {
         let all = by_path.remove(server.path.as_str()).unwrap_or_default();
         let tools = visible(rights, who, &server.path, EntryKind::Tool, &all);
         for tool in &tools {
@@ -97,9 +100,15 @@ async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result
         }
         servers.insert(server.path.as_str().to_owned(), Value::Array(tools));
     }
-    Ok(Json(
-        json!({"service_path": "all", "tools": flat, "servers": servers}),
-    ))
+    let cached: Vec<_> = on
+        .iter()
+        .map(|server| &server.path)
+        .filter(|path| !fresh.contains(*path))
+        .collect();
+    Ok(Json(json!({
+        "service_path": "all", "tools": flat, "servers": servers,
+        "cached": !cached.is_empty(), "cached_servers": cached,
+    })))
 }
 
 /// `GET /api/catalog/{path}`: everything that a server offers, what is held, and the versions of before.
@@ -116,6 +125,16 @@ pub(in crate::web) async fn catalog(
     let mut body = Map::new();
     body.insert("path".to_owned(), json!(path));
     body.insert("pinned".to_owned(), json!(server.profile.pinned));
+    let known = state.monitor.state(&path);
+    let health = known.as_ref().map(|known| &known.health);
+    body.insert(
+        "server_name".to_owned(),
+        json!(health.and_then(|health| health.server_name.as_deref())),
+    );
+    body.insert(
+        "server_version".to_owned(),
+        json!(health.and_then(|health| health.server_version.as_deref())),
+    );
     for kind in EntryKind::ALL {
         let (_, key, ..) = kind.list();
         body.insert(

@@ -11,6 +11,8 @@ use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::access::Action;
 use crate::domain::health;
+use crate::domain::path::ServerPath;
+use crate::domain::server::Revision;
 
 use crate::web::extract::change::Change;
 use crate::web::extract::path::{Mount, Rest};
@@ -21,7 +23,7 @@ use crate::web::state::AppState;
 /// Checks of a history at most.
 const MOST_PAST: u32 = 10_000;
 /// A caller waits no longer than this for the first check.
-pub(super) const LONGEST_WAIT: u64 = 25;
+const LONGEST_WAIT: u64 = 25;
 
 /// A server's state in the words of the feed (contract, section 2).
 pub(in crate::web) fn words(state: &health::State) -> Value {
@@ -87,7 +89,11 @@ pub(in crate::web) async fn refresh(
     if !server.enabled {
         return Err(Problem::bad_request("Cannot refresh disabled service"));
     }
-    let checked = state.monitor.check_now(&path).await?;
+    let checked = state
+        .monitor
+        .check_now(&path)
+        .await
+        .and_then(|checked| checked.state);
     let checked = checked.ok_or_else(|| Problem::new(Kind::Unavailable, "the server is not routed yet"))?;
     let mut body = match words(&checked) {
         Value::Object(map) => map,
@@ -101,12 +107,19 @@ pub(in crate::web) async fn refresh(
     Ok(Json(Value::Object(body)))
 }
 
-/// Wait for a server's first check as long as the caller asks (`wait`, in seconds).
-pub(super) async fn wait(state: &AppState, change: &Change, path: &crate::domain::path::ServerPath) {
+/// Wait until a server that changed with `revision` has been checked, as long as the caller asks (`wait`, in seconds) or
+/// else by `default`.
+pub(super) async fn wait(
+    state: &AppState,
+    change: &Change,
+    (path, revision): (&ServerPath, Revision),
+    default: u64,
+) {
     let wish = change.draft.0.get("wait");
     let seconds = wish.and_then(|wish| wish.as_u64().or_else(|| wish.as_str()?.parse().ok()));
-    if let Some(seconds) = seconds.filter(|seconds| *seconds > 0) {
-        let patience = Duration::from_secs(seconds.min(LONGEST_WAIT));
-        state.monitor.wait_for(path, patience).await;
+    let seconds = seconds.unwrap_or(default).min(LONGEST_WAIT);
+    if seconds > 0 {
+        let patience = Duration::from_secs(seconds);
+        state.monitor.wait_for(path, revision, patience).await;
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
         "path": server.path,
         "proxy_pass_url": profile.proxy_pass_url,
         "tags": profile.tags,
-        "num_tools": known.as_ref().map_or(profile.num_tools, |known| known.tools()),
+        "num_tools": health.and_then(|health| health.tools).map_or(profile.num_tools, i64::from),
         "num_stars": profile.num_stars,
         "is_python": profile.is_python,
         "license": profile.license,
@@ -49,6 +49,8 @@ pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
         "updated_at": server.updated_at,
         "health_status": health_words(state, server),
         "last_checked_iso": health.and_then(|health| health.checked_at),
+        "mcp_server_name": health.and_then(|health| health.server_name.as_deref()),
+        "mcp_server_version": health.and_then(|health| health.server_version.as_deref()),
     });
     match value {
         Value::Object(map) => map,

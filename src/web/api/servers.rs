@@ -21,6 +21,9 @@ use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::ui::server_form;
 
+/// Whoever switches a server on waits so many seconds for its check, unless they say otherwise.
+const SWITCHED_ON: u64 = 5;
+
 /// Why no server at all can be reached, if so.
 fn without_nginx(state: &AppState) -> Option<Standing> {
     if !state.site.has_mounts {
@@ -56,7 +59,7 @@ pub(super) async fn create(
     let (server, revision) = state.registry.register(&permit, new).await?;
     tracing::info!(server.path = %server.path, identity.subject = permit.actor(), "server registered");
     let standing = standing(state, &server.path, revision).await;
-    health::wait(state, change, &server.path).await;
+    health::wait(state, change, (&server.path, revision), 0).await;
     Ok((server, standing))
 }
 
@@ -103,7 +106,8 @@ pub(in crate::web) async fn toggle(
     let known = state.monitor.state(&path);
     let checked = known.as_ref().and_then(|known| known.health.checked_at);
     body.insert("last_checked_iso".to_owned(), json!(checked));
-    body.insert("num_tools".to_owned(), json!(server.profile.num_tools));
+    let tools = known.map_or(server.profile.num_tools, |known| known.tools());
+    body.insert("num_tools".to_owned(), json!(tools));
     Ok(Json(with_standing(body, &standing)).into_response())
 }
 
@@ -120,6 +124,8 @@ pub(super) async fn switch(
         .await?;
     let revision = state.registry.switch(&permit, path, on).await?;
     let standing = standing(state, path, revision).await;
+    // Clients of the earlier generations read from the answer how it is (contract, section 1.2).
+    health::wait(state, change, (path, revision), SWITCHED_ON).await;
     Ok((
         Server {
             enabled: on,
@@ -151,6 +157,7 @@ async fn apply_edit(state: &AppState, path: &ServerPath, change: &Change) -> Res
     let revision = state.registry.change(&permit, path, edit).await?;
     // The answer comes when calls go to the new address.
     standing(state, path, revision).await;
+    health::wait(state, change, (path, revision), 0).await;
     Ok(())
 }
 

@@ -138,6 +138,7 @@ fn form(
         headers: names_alone(&text("headers")),
         identity_headers: text("identity_headers") != "false",
         is_python: text("is_python") == "true",
+        pinned: text("pinned") == "true",
         trusted: text("trusted") == "true",
         is_admin,
         faults,
@@ -209,6 +210,7 @@ fn written(server: &Server) -> Map<String, Value> {
         ("headers", headers.concat()),
         ("identity_headers", egress.identity_headers.to_string()),
         ("is_python", profile.is_python.to_string()),
+        ("pinned", profile.pinned.to_string()),
         ("trusted", server.trusted.to_string()),
     ];
     fields

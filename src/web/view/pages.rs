@@ -268,6 +268,8 @@ pub struct ServerForm {
     pub identity_headers: bool,
     /// Whether it is written in Python.
     pub is_python: bool,
+    /// Whether its tools change only with approval.
+    pub pinned: bool,
     /// Whether it is trusted.
     pub trusted: bool,
     /// Whether the person may say so.
@@ -300,6 +302,7 @@ impl Page for ServerForm {
             headers: String::new(),
             identity_headers: true,
             is_python: false,
+            pinned: false,
             trusted: true,
             is_admin: true,
             faults: Vec::new(),

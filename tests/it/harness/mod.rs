@@ -1,5 +1,6 @@
 //! A gateway in a temporary folder, actors that speak HTTP to it, and upstreams that remember what they received.
 
+pub mod ailing;
 pub mod http;
 pub mod identity;
 pub mod listener;
