@@ -76,7 +76,7 @@ def a_pass(gateway, url: str) -> str:
             healthy, cost = time.monotonic() - began, cpu_ms([gateway.daemon.pid]) - cpu
         if healthy and any(word.startswith("unhealthy") for word in now):
             break
-        assert time.monotonic() - began < 120, "the pass does not end"
+        assert time.monotonic() - began < 60, "the pass takes more than a minute"
         time.sleep(0.1)
     return f"{SERVERS - 1:,} servers in {healthy:.1f} s at {cost / SERVERS:.2f} CPU-ms each, the hung one in {time.monotonic() - began:.1f} s; daemon {status_of(gateway.daemon.pid, 'VmRSS') / 1024:.0f} MB"
 

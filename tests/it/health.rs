@@ -282,3 +282,28 @@ async fn a_server_that_is_not_pinned_changes_as_it_likes_and_every_version_is_ke
         (&json!(0), &json!("healthy"))
     );
 }
+
+#[tokio::test]
+async fn each_caller_hears_of_what_it_may_see_alone() {
+    let policy = "UI-Scopes: {readers: {list_service: [seen]}}\ngroup_mappings: {readers: [readers]}";
+    let gateway = Setup::new().with_policy(policy).start();
+    for path in ["/seen", "/unseen"] {
+        gateway.register(path, "http://127.0.0.1:9/").await;
+    }
+    let ada = gateway.member("ada", &["readers"]);
+    let all = ada.get("/api/servers/health").await.value();
+    assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["/seen"]);
+    assert_eq!(ada.get("/api/servers/health/seen").await.status, 200);
+    for path in [
+        "/api/servers/health/unseen",
+        "/api/tools/unseen",
+        "/api/catalog/unseen",
+    ] {
+        let there = ada.get(path).await;
+        let nowhere = ada.get(&path.replace("unseen", "nowhere")).await;
+        assert_eq!((there.status, nowhere.status), (403, 404), "{path}");
+    }
+    // Seeing is not asking: that has a permission of its own.
+    assert_eq!(ada.form("/api/refresh/seen", "").await.status, 403);
+    assert_eq!(gateway.anonymous().get("/api/servers/health").await.status, 401);
+}
