@@ -48,6 +48,9 @@ pub const RESERVED: &[&str] = &[
     "operations",
     "all",
     "groups",
+    "usage",
+    "preferences",
+    "remove",
 ];
 
 /// Segments that belong to the transports: `/weather/mcp` is how a client calls `/weather`.

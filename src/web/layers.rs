@@ -8,8 +8,11 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
+use super::extract::visitor::wants_page;
 use super::problem::Problem;
 use super::state::AppState;
+use super::ui::chrome;
+use super::view::pages::{Refusal, Section};
 use crate::domain::Kind;
 
 /// Forms and records are small; traffic does not come this way.
@@ -17,11 +20,12 @@ const MOST_BODY: usize = 1024 * 1024;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Security headers outermost, so that a refusal has them too; the time limit inside them, so that it answers in our
-/// words; the body limit next to the handlers, which tell a caller what was too large.
+/// words, which a person then reads as a page; the body limit next to the handlers, which tell a caller what was too large.
 pub(super) fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(middleware::from_fn(time_limit))
+        .layer(middleware::from_fn_with_state(state.clone(), for_people))
         .layer(middleware::from_fn_with_state(state.clone(), security_headers))
 }
 
@@ -30,6 +34,39 @@ async fn time_limit(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Problem::new(Kind::Unavailable, "the request took too long").into_response(),
     }
+}
+
+/// A refusal is a page for whoever asks for pages, and stays what it was for programs and for our own script.
+async fn for_people(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let mut response = next.run(request).await;
+    if !wants_page(&asked) || asked.contains_key("hx-request") {
+        return response;
+    }
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    // Somebody whose credential cannot be checked now is shown what strangers are.
+    let known = state.callers.identify(&asked, None).await.ok();
+    let known = known.filter(|caller| caller.identity.bound_to.is_none());
+    let chrome = match known {
+        Some(caller) => chrome::chrome(&state, &caller, &asked, Section::Elsewhere),
+        None => chrome::stranger(&asked),
+    };
+    let status = response.status();
+    let page = Refusal {
+        chrome,
+        status: status.as_u16(),
+        title: status.canonical_reason().unwrap_or_default().to_owned(),
+        detail: problem.detail().to_owned(),
+    };
+    let mut shown = state.view.page(status, &page);
+    for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER] {
+        if let Some(value) = response.headers_mut().remove(&name) {
+            shown.headers_mut().insert(name, value);
+        }
+    }
+    shown
 }
 
 async fn security_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {

@@ -12,6 +12,18 @@ pub const REGISTER: &str = "/register";
 pub const TOGGLE: &str = "/toggle/{*path}";
 /// The edit form and call.
 pub const EDIT: &str = "/edit/{*path}";
+/// The tools of every server, searched.
+pub const TOOLS: &str = "/tools";
+/// Calls and figures over time.
+pub const USAGE: &str = "/usage";
+/// One's own tokens.
+pub const TOKENS: &str = "/tokens";
+/// Groups, scopes, sessions, machine accounts.
+pub const ACCESS: &str = "/access";
+/// What nginx runs.
+pub const OPERATIONS: &str = "/operations";
+/// How a person likes to look at the pages.
+pub const PREFERENCES: &str = "/preferences";
 /// Our stylesheet and script.
 pub const STATIC: &str = "/static/{file}";
 /// Sign in through an identity provider.
@@ -146,6 +158,12 @@ pub const ALL: &[&str] = &[
     REGISTER,
     TOGGLE,
     EDIT,
+    TOOLS,
+    USAGE,
+    TOKENS,
+    ACCESS,
+    OPERATIONS,
+    PREFERENCES,
     STATIC,
     API_LOGIN,
     API_LOGOUT,

@@ -13,6 +13,7 @@ use super::extract::client_ip::ClientIp;
 use super::links;
 use super::problem::Problem;
 use super::state::{AppState, Site};
+use super::ui::chrome;
 use super::view::pages;
 use crate::domain::draft::Draft;
 use crate::domain::local_path::LocalPath;
@@ -27,7 +28,11 @@ pub(super) struct Asked {
     error: Option<String>,
 }
 
-pub(super) async fn page(State(state): State<AppState>, Query(asked): Query<Asked>) -> Response {
+pub(super) async fn page(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
     let next = asked
         .next
         .as_deref()
@@ -36,12 +41,13 @@ pub(super) async fn page(State(state): State<AppState>, Query(asked): Query<Aske
     // Only sentences of ours are shown: the address is anybody's to write.
     let known = [Error::Wrong.to_string(), TOO_MANY.to_owned()];
     let error = asked.error.filter(|words| known.contains(words));
-    render(&state, StatusCode::OK, &next, error)
+    render(&state, &headers, StatusCode::OK, &next, error)
 }
 
 /// The page with what went wrong, if anything did.
 pub(super) fn render(
     state: &AppState,
+    headers: &HeaderMap,
     status: StatusCode,
     next: &LocalPath,
     error: Option<String>,
@@ -52,6 +58,7 @@ pub(super) fn render(
         name: button.display_name,
     });
     let page = pages::Login {
+        chrome: chrome::stranger(headers),
         next: next.as_str().to_owned(),
         error,
         providers: providers.collect(),

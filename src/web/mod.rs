@@ -57,6 +57,7 @@ pub fn registry(state: AppState) -> Router {
             links::EDIT,
             get(ui::server_form::edit_page).post(api::servers::edit),
         )
+        .route(links::PREFERENCES, post(ui::preferences::keep))
         .route(links::STATIC, get(ui::assets::file))
         // API: who am I, tokens.
         .route(links::API_LOGIN, post(login::api_submit))

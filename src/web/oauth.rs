@@ -18,6 +18,7 @@ use super::layers;
 use super::login::see_other;
 use super::problem::Problem;
 use super::state::AppState;
+use super::ui::chrome;
 use super::view::pages;
 use crate::domain::draft::Draft;
 use crate::domain::identity::Identity;
@@ -72,6 +73,7 @@ pub(super) async fn authorize_page(
 ) -> Result<Response, Problem> {
     let redirect = asked.check()?;
     let page = pages::Authorize {
+        chrome: chrome::stranger(&headers),
         user: caller.identity.username.clone(),
         redirect_uri: redirect.as_str().to_owned(),
         state: asked.state,

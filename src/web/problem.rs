@@ -15,7 +15,7 @@ use crate::service::{
 };
 
 /// A failure on its way to the caller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     kind: Kind,
     detail: String,
@@ -84,8 +84,8 @@ impl IntoResponse for Problem {
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "code": code,
-            "detail": self.detail,
-            "error": self.detail,
+            "detail": &self.detail,
+            "error": &self.detail,
         });
         if let (false, Some(body)) = (self.faults.is_empty(), body.as_object_mut()) {
             body.insert("errors".to_owned(), json!(self.faults));
@@ -116,6 +116,8 @@ impl IntoResponse for Problem {
             | Kind::Conflict
             | Kind::Internal => {}
         }
+        // A browser is shown a page instead (`layers`).
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -43,6 +43,7 @@ pub(super) async fn begin(
     State(state): State<AppState>,
     ClientIp(from): ClientIp,
     Path(name): Path<String>,
+    headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Response {
     let next = asked
@@ -64,7 +65,7 @@ pub(super) async fn begin(
                 ATTEMPT_LENGTH.as_secs(),
             ),
         ),
-        Err(error) => refused(&state, error),
+        Err(error) => refused(&state, &headers, error),
     }
 }
 
@@ -89,13 +90,13 @@ pub(super) async fn callback(
             }
             with_cookie(see_other(next.as_str()), session(&state.site, id.expose()))
         }
-        Err(error) => refused(&state, error),
+        Err(error) => refused(&state, &headers, error),
     };
     with_cookie(answer, over)
 }
 
 /// The sign-in page with a sentence: people read this.
-fn refused(state: &AppState, error: Error) -> Response {
+fn refused(state: &AppState, headers: &HeaderMap, error: Error) -> Response {
     if matches!(error, Error::Store(_) | Error::System(_)) {
         return Problem::from(error).into_response();
     }
@@ -105,7 +106,7 @@ fn refused(state: &AppState, error: Error) -> Response {
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    let mut response = render(state, status, &LocalPath::default(), Some(words));
+    let mut response = render(state, headers, status, &LocalPath::default(), Some(words));
     if error.kind() == Kind::Unavailable {
         let headers = response.headers_mut();
         headers.insert("retry-after", HeaderValue::from_static("10"));

@@ -92,6 +92,9 @@ async function login() {
 }
 
 async function out() {
+  // The button is in the menu of the person.
+  const menu = page.locator("details.user > summary");
+  if (await menu.count()) await menu.click();
   await leaving(() => page.getByRole("button", { name: /sign out|log out/i }).first().click());
   await homeAgain();
   const after = await seen();

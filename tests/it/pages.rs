@@ -90,7 +90,14 @@ async fn every_page_has_its_policy_and_its_stylesheet() {
             .contains("default-src 'none'")
     );
     assert_eq!(page.header("cache-control"), "no-store");
-    assert!(!page.text().contains("<script") && !page.text().contains("style="));
+    let text = page.text();
+    assert!(!text.contains("style=") && !text.contains("<style") && !text.contains(" onclick="));
+    let scripts = text.split("<script").skip(1);
+    assert!(
+        scripts
+            .map(|rest| rest.split('>').next().unwrap_or_default())
+            .all(|head| head.contains("src=\"/static/"))
+    );
     let css = gateway.anonymous().get("/static/app.css").await;
     assert_eq!(
         (css.status, css.header("content-type")),

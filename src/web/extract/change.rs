@@ -21,6 +21,8 @@ use crate::web::state::Site;
 pub(crate) struct Change {
     pub(crate) caller: Caller,
     pub(crate) draft: Draft,
+    /// What else came with it: how its sender likes to look at pages, where it was sent from.
+    pub(crate) headers: HeaderMap,
     /// Whether a page should answer: a browser's form.
     pub(crate) from_page: bool,
 }
@@ -55,6 +57,7 @@ where
             caller,
             draft,
             from_page: super::visitor::wants_page(&headers),
+            headers,
         })
     }
 }

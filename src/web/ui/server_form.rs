@@ -9,13 +9,15 @@ use crate::domain::access::Action;
 use crate::domain::audit::{Deed, Event};
 use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
-use crate::web::extract::change::{Change, csrf_token};
+use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::{Problem, status};
 use crate::web::state::AppState;
-use crate::web::view::pages::{Chrome, Fault, Past, ServerForm};
+use crate::web::view::pages::{Chrome, Fault, Past, Section, ServerForm};
+
+use super::chrome::chrome;
 
 /// `GET /register`.
 pub(in crate::web) async fn new_page(
@@ -26,10 +28,7 @@ pub(in crate::web) async fn new_page(
     if let Err(error) = state.registry.may_register(&caller.identity) {
         return Problem::from(error).into_response();
     }
-    let chrome = Chrome {
-        user: caller.identity.username.clone(),
-        csrf_token: csrf_token(&headers),
-    };
+    let chrome = chrome(&state, &caller, &headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&caller.identity);
     let mut fields = Map::new();
     fields.insert("trusted".to_owned(), json!(is_admin.to_string()));
@@ -50,10 +49,7 @@ pub(in crate::web) async fn edit_page(
         Ok(found) => found,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let chrome = Chrome {
-        user: caller.identity.username.clone(),
-        csrf_token: csrf_token(&headers),
-    };
+    let chrome = chrome(&state, &caller, &headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&caller.identity);
     let mut page = form(chrome, Some(&path), written(&server), Vec::new(), is_admin);
     match state.registry.history(&permit, &path).await {
@@ -84,15 +80,7 @@ pub(in crate::web) fn refused(
             message: problem.detail().to_owned(),
         });
     }
-    let chrome = Chrome {
-        user: change.caller.identity.username.clone(),
-        csrf_token: change
-            .draft
-            .0
-            .get("csrf_token")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-    };
+    let chrome = chrome(state, &change.caller, &change.headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&change.caller.identity);
     let (status, _) = status(problem.kind());
     state.view.page(

@@ -8,11 +8,15 @@ use crate::domain::access::{Action, Call, decide};
 use crate::domain::server::Standing;
 use crate::web::api::record::health_words;
 use crate::web::api::servers::known_standing;
-use crate::web::extract::change::csrf_token;
 use crate::web::extract::visitor::PageMember;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::pages::{Chrome, ServerRow, Servers};
+use crate::web::view::pages::{Section, ServerRow, Servers};
+
+use super::chrome::chrome;
+
+/// The cookie of how servers are shown.
+pub(super) const VIEW: (&str, &[&str]) = ("gatehouse_view", &["table", "cards"]);
 
 /// `GET /`.
 pub(in crate::web) async fn page(
@@ -77,10 +81,7 @@ pub(in crate::web) async fn page(
         service: None,
     };
     let page = Servers {
-        chrome: Chrome {
-            user: who.username.clone(),
-            csrf_token: csrf_token(&headers),
-        },
+        chrome: chrome(&state, &caller, &headers, Section::Servers),
         may_register: decide(who, &register, &rights).is_ok(),
         fault: state
             .nginx

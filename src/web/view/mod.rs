@@ -147,6 +147,7 @@ mod tests {
             "{refused}"
         );
         let login = pages::Login {
+            chrome: pages::Chrome::stranger(),
             next: "/".to_owned(),
             error: None,
             providers: Vec::new(),
@@ -161,6 +162,7 @@ mod tests {
     fn markup_in_values_stays_text() {
         let view = View::load(None).unwrap();
         let page = pages::Login {
+            chrome: pages::Chrome::stranger(),
             next: "/".to_owned(),
             providers: Vec::new(),
             error: Some("<script>alert(1)</script>".to_owned()),

@@ -1,0 +1,41 @@
+//! A struct for each page, with samples that show its states; a file for each family of pages. The template of a page
+//! has its name.
+
+mod chrome;
+mod refusal;
+mod server_form;
+mod servers;
+mod sign_in;
+
+use serde::Serialize;
+use tera::Tera;
+
+pub use self::chrome::{Chrome, Section};
+pub use self::refusal::Refusal;
+pub use self::server_form::{Fault, Past, ServerForm};
+pub use self::servers::{ServerRow, Servers};
+pub use self::sign_in::{Authorize, Choice, Login};
+use super::{Error, render};
+
+/// A page: which file shows it, and in which states it is tried.
+pub trait Page: Serialize + Sized {
+    /// The template's name under `templates/`.
+    const NAME: &'static str;
+
+    /// Empty, full, refused, hostile: each state a person can see.
+    fn samples() -> Vec<Self>;
+}
+
+/// Render every page with every sample.
+pub(super) fn check(tera: &Tera) -> Result<(), Error> {
+    fn all<P: Page>(tera: &Tera) -> Result<(), Error> {
+        P::samples()
+            .iter()
+            .try_for_each(|sample| render(tera, sample).map(drop))
+    }
+    all::<Login>(tera)?;
+    all::<Authorize>(tera)?;
+    all::<Refusal>(tera)?;
+    all::<Servers>(tera)?;
+    all::<ServerForm>(tera)
+}

@@ -1,0 +1,147 @@
+// What the pages do beyond links and forms. Every page works without it; here it becomes quicker and says more.
+"use strict";
+
+(() => {
+  const root = document.documentElement;
+
+  /* Times: relative, in the reader's zone, exact on hover. */
+  const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+  const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+  function since(then) {
+    const seconds = Math.round((then - Date.now()) / 1000);
+    const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? UNITS.at(-1);
+    return relative.format(Math.trunc(seconds / length), unit);
+  }
+
+  function tellTimes(within = document) {
+    for (const time of within.querySelectorAll("time[datetime]")) {
+      const then = Date.parse(time.dateTime);
+      if (Number.isNaN(then)) continue;
+      const words = since(then);
+      if (time.textContent !== words) time.textContent = words;
+      if (!time.title) time.title = exact.format(then);
+    }
+  }
+
+  /* A word to the person, also spoken. */
+  function say(words, isBad = false) {
+    const toast = document.createElement("p");
+    toast.className = isBad ? "toast bad" : "toast";
+    toast.textContent = words;
+    document.getElementById("said").append(toast);
+    setTimeout(() => toast.remove(), isBad ? 9000 : 4000);
+  }
+
+  /* What a refusal says, whatever form it has. */
+  async function refusal(response) {
+    const body = await response.json().catch(() => null);
+    return body?.detail ?? `${response.status} ${response.statusText}`;
+  }
+
+  /* A preference is kept in a cookie that the server reads, so that no page flashes. */
+  function keep(name, word) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `gatehouse_${name}=${word}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  }
+
+  const PREFERENCES = {
+    theme(word, form) {
+      root.dataset.theme = word;
+      for (const button of form.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === word));
+    },
+    sidebar(word, form) {
+      root.dataset.sidebar = word;
+      const button = form.querySelector("button");
+      button.value = word === "open" ? "closed" : "open";
+      button.setAttribute("aria-expanded", String(word === "open"));
+    },
+  };
+
+  /* A question before something that cannot be taken back; without a script the link leads to a page that asks. */
+  function ask(title, words, verb) {
+    const dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-labelledby", "ask-title");
+    const part = (name, text, attributes = {}) => Object.assign(document.createElement(name), { textContent: text, ...attributes });
+    const head = part("div", "", { className: "dialog-head" });
+    head.append(part("h2", title, { id: "ask-title" }));
+    const body = part("form", "", { className: "dialog-body", method: "dialog" });
+    const buttons = part("p", "", { className: "buttons" });
+    buttons.append(part("button", verb, { value: "yes", className: "danger" }), part("button", "Cancel", { value: "no", className: "quiet" }));
+    body.append(part("p", words), buttons);
+    dialog.append(head, body);
+    document.body.append(dialog);
+    dialog.showModal();
+    return new Promise((resolve) => dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    }));
+  }
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    const button = event.submitter;
+    const wish = form.dataset.preference;
+    if (wish && PREFERENCES[wish] && button) {
+      event.preventDefault();
+      const word = button.value;
+      keep(wish, word);
+      return PREFERENCES[wish](word, form);
+    }
+    if (form.dataset.ask && !form.dataset.asked) {
+      event.preventDefault();
+      if (!await ask(form.dataset.ask, form.dataset.words ?? "", form.dataset.verb ?? "Yes")) return;
+      form.dataset.asked = "yes";
+      form.requestSubmit(button);
+    }
+  });
+
+  document.addEventListener("click", async (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      try {
+        await navigator.clipboard.writeText(copy.dataset.copy);
+        say("Copied");
+      } catch {
+        say("The browser does not let us copy; select the text instead", true);
+      }
+    }
+    const close = event.target.closest("[data-close]");
+    if (close) close.closest("dialog")?.close();
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const menu = event.target.closest?.("details.menu[open]");
+      if (menu) {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      }
+    }
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+      const search = document.querySelector("[data-search]");
+      if (search) {
+        event.preventDefault();
+        search.focus();
+      }
+    }
+  });
+
+  /* What was put in after the page was loaded becomes alive like the rest. */
+  function enliven(within = document) {
+    tellTimes(within);
+    for (const button of within.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+    for (const part of within.querySelectorAll("[data-scripted][hidden]")) part.hidden = false;
+    document.dispatchEvent(new CustomEvent("gatehouse:alive", { detail: within }));
+  }
+
+  window.gatehouse = { say, refusal, ask, tellTimes, since, enliven, keep };
+  document.addEventListener("DOMContentLoaded", () => enliven());
+  document.addEventListener("htmx:after:swap", () => enliven());
+  setInterval(tellTimes, 10_000);
+})();
