@@ -49,7 +49,7 @@
     const [word, ...rest] = status.split(": ");
     const [tone, words] = WORDS[word] ?? ["off", word];
     const state = part("state");
-    if (state) {
+    if (state && row.dataset.status !== status) {
       state.className = `state ${tone}`;
       part("word").textContent = words;
       part("why").textContent = rest.join(": ");

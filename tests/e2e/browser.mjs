@@ -37,8 +37,8 @@ export function must(isSo, words) {
   if (!isSo) throw new Error(words);
 }
 
-/** Run the walks one after the other; say of each how it went. */
-export async function walk(walks) {
+/** Run the walks one after the other, to the first that fails or to the end; say of each how it went. */
+export async function walk(walks, { goesOn = false } = {}) {
   for (const [words, act] of Object.entries(walks)) {
     const began = performance.now();
     try {
@@ -47,7 +47,7 @@ export async function walk(walks) {
     } catch (error) {
       console.log(`FAILED ${words}: ${error.stack}`);
       process.exitCode = 1;
-      return;
+      if (!goesOn) return;
     }
   }
 }

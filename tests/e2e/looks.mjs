@@ -12,16 +12,16 @@ const PAGES = [
   ["servers", "/"], ["cards", "/", { view: "cards" }], ["folded", "/", { sidebar: "closed" }], ["issues", "/?show=issues"],
   ["nothing-fits", "/?q=nothing-has-these-words"], ["dialog", "/", {}, "a[data-tools] >> nth=0"], ["menu", "/", {}, "details.user summary"],
   ["register", "/register"], ["edit", "/edit/looks"], ["server-tools", "/tools/looks"], ["tools", "/tools"], ["remove", "/remove/looks"],
-  ["no-such-page", "/edit/nothing"], ["no-rights", "/toggle/looks"],
+  ["no-such-page", "/edit/nothing"], ["saved", "/?saved=%2Flooks"],
 ];
 
 mkdirSync(wish.pictures, { recursive: true });
 const browser = await launch();
 const server = await upstream();
 // The checker is put into the page, which our policy forbids to anybody else.
-const page = await signedIn(browser, { bypassCSP: true });
+const mine = await signedIn(browser, { bypassCSP: true });
 
-async function look(name, path, cookies = {}, opened) {
+async function look(name, path, cookies = {}, opened, page = mine) {
   for (const theme of ["light", "dark"]) {
     for (const [width, height] of SIZES) {
       await page.context().addCookies(Object.entries({ theme, view: "table", sidebar: "open", ...cookies })
@@ -41,6 +41,12 @@ async function look(name, path, cookies = {}, opened) {
   }
 }
 
+/** Somebody who may see nothing, known by a token. */
+async function stranger() {
+  const extraHTTPHeaders = { authorization: `Bearer ${wish.nobody}` };
+  return browser.newContext({ bypassCSP: true, extraHTTPHeaders }).then((context) => context.newPage());
+}
+
 /** So many servers, of every kind there is. */
 async function fill() {
   const servers = [
@@ -51,24 +57,24 @@ async function fill() {
     { path: "/off", server_name: "Off", proxy_pass_url: server.url },
   ];
   for (const one of servers) {
-    const status = await page.evaluate((body) => fetch("/api/management/servers", {
+    const status = await mine.evaluate((body) => fetch("/api/management/servers", {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ description: "A server to look at", wait: 5, ...body }),
     }).then((response) => response.status), one);
     must(status === 201, `${one.path}: ${status}`);
   }
-  await page.evaluate(() => fetch("/toggle/off", { method: "POST", body: new URLSearchParams({ wait: "0" }) }));
+  await mine.evaluate(() => fetch("/toggle/off", { method: "POST", body: new URLSearchParams({ wait: "0" }) }));
 }
 
 const login = async () => {
-  const stranger = await browser.newContext({ bypassCSP: true }).then((context) => context.newPage());
+  const page = await browser.newContext({ bypassCSP: true }).then((context) => context.newPage());
   for (const colorScheme of ["light", "dark"]) {
     for (const [width, height] of SIZES) {
-      await stranger.emulateMedia({ colorScheme });
-      await stranger.setViewportSize({ width, height });
-      await stranger.goto(`${gateway}/login`);
-      await stranger.screenshot({ path: `${wish.pictures}/login.${colorScheme}.${width}.png` });
-      await stranger.evaluate(axe);
-      const { violations } = await stranger.evaluate((values) => window.axe.run(document, { runOnly: { type: "tag", values } }), RULES);
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      await page.goto(`${gateway}/login`);
+      await page.screenshot({ path: `${wish.pictures}/login.${colorScheme}.${width}.png` });
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate((values) => window.axe.run(document, { runOnly: { type: "tag", values } }), RULES);
       must(violations.length === 0, violations.map(({ id }) => id).join(", "));
     }
   }
@@ -78,7 +84,9 @@ await walk({
   "the sign-in page": login,
   "without servers": () => look("empty", "/"),
   "servers of every kind": fill,
+  "no server for somebody without rights": async () => look("no-servers", "/", {}, undefined, await stranger()),
+  "a page for somebody without rights": async () => look("no-rights", "/register", {}, undefined, await stranger()),
   ...Object.fromEntries(PAGES.map(([name, ...rest]) => [name, () => look(name, ...rest)])),
-});
+}, { goesOn: true });
 await browser.close();
 server.end();

@@ -66,7 +66,7 @@ await walk({
   async "it is edited"() {
     await page.fill("#name", "Walks at large");
     await page.getByRole("button", { name: "Save" }).click();
-    await row(page, "/walks").getByText("Walks at large").waitFor();
+    await row(page, "/walks").getByRole("link", { name: "Walks at large", exact: true }).waitFor();
   },
 
   async "a tool is called with a form made from its schema"() {

@@ -22,6 +22,8 @@ fn run(script: &str, gateway: &Gateway) {
     let wish = json!({
         "gateway": gateway.base,
         "password": PASSWORD,
+        // Somebody known, of no group that may do anything.
+        "nobody": gateway.token(&["--user", "bob", "--groups", "nobody-knows"]),
         "pictures": root.join("target/screenshots"),
     });
     let output = Command::new(node())
