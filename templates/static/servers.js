@@ -180,15 +180,17 @@
   /* By meaning, after the words: when this gateway can. */
   let meant = 0;
   let asked = null;
+  let canMean = true;
   async function mean(query) {
     const place = document.getElementById("meaning");
     asked?.abort();
-    if (!place) return;
+    if (!place || !canMean) return;
     if (query.length < 3) return void (place.hidden = true);
     asked = new AbortController();
     const body = JSON.stringify({ query, entity_types: ["mcp_server", "tool"], max_results: 8 });
     const headers = { "content-type": "application/json", accept: "application/json" };
     const response = await fetch("/api/search/semantic", { method: "POST", body, headers, signal: asked.signal }).catch(() => null);
+    if (response?.status === 404) canMean = false;
     if (!response?.ok) return void (place.hidden = true);
     const found = await response.json().catch(() => ({}));
     const rows = [

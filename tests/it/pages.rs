@@ -45,7 +45,7 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
     );
     let saved = browser.get("/?saved=%2Fweather").await.text();
     assert!(
-        saved.contains("</strong> is saved, and") && saved.contains("/weather/mcp</code>"),
+        saved.contains("Weather</strong> is saved, and") && saved.contains("/weather/mcp</code>"),
         "{saved}"
     );
     let list = browser.get("/").await.text();

@@ -28,25 +28,25 @@ pub trait Page: Serialize + Sized {
     fn samples() -> Vec<Self>;
 }
 
-/// Render every page with every sample.
-pub(super) fn check(tera: &Tera) -> Result<(), Error> {
-    fn all<P: Page>(tera: &Tera) -> Result<(), Error> {
+/// Render every page with every sample, for `seen` to look at.
+pub(super) fn check(tera: &Tera, mut seen: impl FnMut(&'static str, &str)) -> Result<(), Error> {
+    fn all<P: Page>(tera: &Tera, seen: &mut impl FnMut(&'static str, &str)) -> Result<(), Error> {
         P::samples()
             .iter()
-            .try_for_each(|sample| render(tera, sample).map(drop))
+            .try_for_each(|sample| Ok(seen(P::NAME, &render(tera, sample)?)))
     }
-    all::<Login>(tera)?;
-    all::<Authorize>(tera)?;
-    all::<Refusal>(tera)?;
-    all::<Servers>(tera)?;
-    all::<ServerList>(tera)?;
-    all::<Removal>(tera)?;
-    all::<Tools>(tera)?;
-    all::<ToolList>(tera)?;
-    all::<ServerTools>(tera)?;
-    all::<ToolDialog>(tera)?;
-    all::<ServerForm>(tera)?;
-    all::<TrialPart>(tera)
+    all::<Login>(tera, &mut seen)?;
+    all::<Authorize>(tera, &mut seen)?;
+    all::<Refusal>(tera, &mut seen)?;
+    all::<Servers>(tera, &mut seen)?;
+    all::<ServerList>(tera, &mut seen)?;
+    all::<Removal>(tera, &mut seen)?;
+    all::<Tools>(tera, &mut seen)?;
+    all::<ToolList>(tera, &mut seen)?;
+    all::<ServerTools>(tera, &mut seen)?;
+    all::<ToolDialog>(tera, &mut seen)?;
+    all::<ServerForm>(tera, &mut seen)?;
+    all::<TrialPart>(tera, &mut seen)
 }
 
 /// What somebody may call a server, a tool or a reason to break a page: markup, a turn of the reading direction, and ten
