@@ -23,6 +23,7 @@
       // Whoever is in the middle of something is not disturbed.
       if (document.querySelector("dialog[open]")) return renew(1000);
       const response = await fetch(now.dataset.here, { headers: { "HX-Request": "true", accept: "text/html" } }).catch(() => null);
+      if (response?.redirected) return location.reload();
       if (!response?.ok || list() !== now) return;
       const focused = nameOf(document.activeElement);
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("list");

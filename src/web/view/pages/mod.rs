@@ -31,9 +31,10 @@ pub trait Page: Serialize + Sized {
 /// Render every page with every sample, for `seen` to look at.
 pub(super) fn check(tera: &Tera, mut seen: impl FnMut(&'static str, &str)) -> Result<(), Error> {
     fn all<P: Page>(tera: &Tera, seen: &mut impl FnMut(&'static str, &str)) -> Result<(), Error> {
-        P::samples()
-            .iter()
-            .try_for_each(|sample| Ok(seen(P::NAME, &render(tera, sample)?)))
+        for sample in P::samples() {
+            seen(P::NAME, &render(tera, &sample)?);
+        }
+        Ok(())
     }
     all::<Login>(tera, &mut seen)?;
     all::<Authorize>(tera, &mut seen)?;
