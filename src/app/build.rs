@@ -226,7 +226,7 @@ impl Parts {
                 Arc::clone(&clock),
                 config.auth_provider.clone(),
             ),
-            devices: Devices::new(providers.clone(), rights_now.clone(), Arc::clone(&clock)),
+            devices: Devices::new(providers.clone(), Arc::clone(&clock)),
             authorize: Authorize::new(Arc::clone(&clock)),
             sign_in: SignIn::new(
                 providers,

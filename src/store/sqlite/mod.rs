@@ -30,7 +30,7 @@ use crate::domain::identity::{Account, Machine, McpSession, OpenSession, Pending
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
 use crate::domain::server::{Profile, Revision, Server};
-use crate::domain::token::{Inserted, Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Proof, Refresh, Taken, Token};
 use crate::domain::usage::Tally;
 
 #[derive(Debug)]
@@ -202,7 +202,12 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error> {
+    async fn end_session(
+        &self,
+        id: &str,
+        username: Option<&str>,
+        event: Event,
+    ) -> Result<Option<String>, Error> {
         let (id, username) = (id.to_owned(), username.map(str::to_owned));
         self.db
             .write(move |tx| sessions::end(tx, &id, username.as_deref(), &event))
@@ -295,10 +300,10 @@ impl Store for Sqlite {
         token: Token,
         refresh: Option<(SecretKey, Refresh)>,
         limit: (Timestamp, u32),
-        of_machine: bool,
+        proof: Proof,
     ) -> Result<Inserted, Error> {
         self.db
-            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), limit, of_machine))
+            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), limit, &proof))
             .await
     }
 
