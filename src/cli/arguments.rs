@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use crate::config::keys::{KEYS, Key};
+use crate::config::keys::{Key, all};
 
 pub(super) fn command() -> Command {
     Command::new("gatehouse")
@@ -320,8 +320,7 @@ fn with_settings(command: Command) -> Command {
         .value_parser(value_parser!(std::path::PathBuf))
         .help("A TOML file of settings; flags and variables win over it");
     // A password on the command line is seen by everybody on the machine.
-    let flags = KEYS
-        .iter()
+    let flags = all()
         .filter(|key| {
             !matches!(
                 key.name,

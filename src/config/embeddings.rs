@@ -5,9 +5,128 @@
 
 use std::path::Path;
 
+use super::keys::{Key, key};
 use super::reader::Reader;
 use crate::domain::secret::Secret;
 use crate::embed::{Bedrock, Limits, Local, MODEL, OpenAi, Settings, Source, known_size};
+
+/// The rows of the register.
+pub(super) const KEYS: &[Key] = &[
+    key(
+        "embeddings_provider",
+        "EMBEDDINGS_PROVIDER",
+        "sentence-transformers",
+        "Where the vectors of search come from: `sentence-transformers` in this process, `openai` or `litellm` for anything that speaks OpenAI's `/embeddings`, `bedrock`, `off`; `hashed` is for tests.",
+    ),
+    key(
+        "embeddings_model_name",
+        "EMBEDDINGS_MODEL_NAME",
+        "all-MiniLM-L6-v2",
+        "The model; a provider needs the name that it knows, such as `text-embedding-3-small` or `amazon.titan-embed-text-v2:0`.",
+    ),
+    key(
+        "embeddings_model_dimensions",
+        "EMBEDDINGS_MODEL_DIMENSIONS",
+        "what the model says",
+        "How many numbers a vector has; anything else is refused.",
+    ),
+    key(
+        "embeddings_api_key",
+        "EMBEDDINGS_API_KEY",
+        "llm_api_key",
+        "The key for the provider.",
+    ),
+    key(
+        "embeddings_api_base",
+        "EMBEDDINGS_API_BASE",
+        "llm_api_base, or the provider's own",
+        "The address before `/embeddings`, such as that of a LiteLLM proxy.",
+    ),
+    key(
+        "embeddings_aws_region",
+        "EMBEDDINGS_AWS_REGION",
+        "us-east-1",
+        "The region of Bedrock.",
+    ),
+    key(
+        "embeddings_ca_file",
+        "GATEHOUSE_EMBEDDINGS_CA_FILE",
+        "the machine's own",
+        "A PEM file of certificate authorities that the provider is checked against, instead of the machine's.",
+    ),
+    key(
+        "embeddings_timeout_seconds",
+        "GATEHOUSE_EMBEDDINGS_TIMEOUT_SECONDS",
+        "5",
+        "How long the vector of a question, or an answer of the provider, may take; then search goes by words.",
+    ),
+    key(
+        "embeddings_batch",
+        "GATEHOUSE_EMBEDDINGS_BATCH",
+        "64",
+        "How many texts a provider is sent at once.",
+    ),
+    key(
+        "embeddings_queue",
+        "GATEHOUSE_EMBEDDINGS_QUEUE",
+        "64",
+        "How many questions may wait for their vectors; more are answered by words.",
+    ),
+    key(
+        "embeddings_remembered",
+        "GATEHOUSE_EMBEDDINGS_REMEMBERED",
+        "2048",
+        "How many questions' vectors are remembered.",
+    ),
+    key(
+        "embeddings_threads",
+        "GATEHOUSE_EMBEDDINGS_THREADS",
+        "one for each core",
+        "How many texts the model in this process works on at the same time.",
+    ),
+    key(
+        "model_dir",
+        "GATEHOUSE_MODEL_DIR",
+        "model, in data_dir",
+        "The folder of the model in this process: `model.safetensors`, `tokenizer.json`, `config.json`; without them search goes by words.",
+    ),
+    key(
+        "embeddings_unverified_model",
+        "GATEHOUSE_EMBEDDINGS_UNVERIFIED_MODEL",
+        "false",
+        "Whether a model may be loaded whose checksums are not pinned: any but all-MiniLM-L6-v2.",
+    ),
+    key(
+        "llm_api_key",
+        "LLM_API_KEY",
+        "none",
+        "The key for every part that asks a model and has none of its own.",
+    ),
+    key(
+        "llm_api_base",
+        "LLM_API_BASE",
+        "none",
+        "The address for every part that asks a model and has none of its own.",
+    ),
+    key(
+        "aws_access_key_id",
+        "AWS_ACCESS_KEY_ID",
+        "none",
+        "The id of the access key for Bedrock.",
+    ),
+    key(
+        "aws_secret_access_key",
+        "AWS_SECRET_ACCESS_KEY",
+        "none",
+        "The access key for Bedrock.",
+    ),
+    key(
+        "aws_session_token",
+        "AWS_SESSION_TOKEN",
+        "none",
+        "The token of a temporary access key.",
+    ),
+];
 
 /// Where OpenAI itself answers.
 const OPENAI: &str = "https://api.openai.com/v1";

@@ -16,7 +16,7 @@ pub struct Key {
     pub sentence: &'static str,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     variable: &'static str,
     default: &'static str,
@@ -32,7 +32,12 @@ const fn key(
 }
 
 /// Every setting, in the order of the reference.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(super::embeddings::KEYS)
+}
+
+/// Those whose part has no table of its own.
+const KEYS: &[Key] = &[
     key(
         "data_dir",
         "GATEHOUSE_DATA_DIR",
@@ -340,120 +345,6 @@ pub const KEYS: &[Key] = &[
         "From one ping to the next; a listener that has not answered by then is let go.",
     ),
     key(
-        "embeddings_provider",
-        "EMBEDDINGS_PROVIDER",
-        "sentence-transformers",
-        "Where the vectors of search come from: `sentence-transformers` in this process, `openai` or `litellm` for anything that speaks OpenAI's `/embeddings`, `bedrock`, `off`; `hashed` is for tests.",
-    ),
-    key(
-        "embeddings_model_name",
-        "EMBEDDINGS_MODEL_NAME",
-        "all-MiniLM-L6-v2",
-        "The model; a provider needs the name that it knows, such as `text-embedding-3-small` or `amazon.titan-embed-text-v2:0`.",
-    ),
-    key(
-        "embeddings_model_dimensions",
-        "EMBEDDINGS_MODEL_DIMENSIONS",
-        "what the model says",
-        "How many numbers a vector has; anything else is refused.",
-    ),
-    key(
-        "embeddings_api_key",
-        "EMBEDDINGS_API_KEY",
-        "llm_api_key",
-        "The key for the provider.",
-    ),
-    key(
-        "embeddings_api_base",
-        "EMBEDDINGS_API_BASE",
-        "llm_api_base, or the provider's own",
-        "The address before `/embeddings`, such as that of a LiteLLM proxy.",
-    ),
-    key(
-        "embeddings_aws_region",
-        "EMBEDDINGS_AWS_REGION",
-        "us-east-1",
-        "The region of Bedrock.",
-    ),
-    key(
-        "embeddings_ca_file",
-        "GATEHOUSE_EMBEDDINGS_CA_FILE",
-        "the machine's own",
-        "A PEM file of certificate authorities that the provider is checked against, instead of the machine's.",
-    ),
-    key(
-        "embeddings_timeout_seconds",
-        "GATEHOUSE_EMBEDDINGS_TIMEOUT_SECONDS",
-        "5",
-        "How long the vector of a question, or an answer of the provider, may take; then search goes by words.",
-    ),
-    key(
-        "embeddings_batch",
-        "GATEHOUSE_EMBEDDINGS_BATCH",
-        "64",
-        "How many texts a provider is sent at once.",
-    ),
-    key(
-        "embeddings_queue",
-        "GATEHOUSE_EMBEDDINGS_QUEUE",
-        "64",
-        "How many questions may wait for their vectors; more are answered by words.",
-    ),
-    key(
-        "embeddings_remembered",
-        "GATEHOUSE_EMBEDDINGS_REMEMBERED",
-        "2048",
-        "How many questions' vectors are remembered.",
-    ),
-    key(
-        "embeddings_threads",
-        "GATEHOUSE_EMBEDDINGS_THREADS",
-        "one for each core",
-        "How many texts the model in this process works on at the same time.",
-    ),
-    key(
-        "model_dir",
-        "GATEHOUSE_MODEL_DIR",
-        "model, in data_dir",
-        "The folder of the model in this process: `model.safetensors`, `tokenizer.json`, `config.json`; without them search goes by words.",
-    ),
-    key(
-        "embeddings_unverified_model",
-        "GATEHOUSE_EMBEDDINGS_UNVERIFIED_MODEL",
-        "false",
-        "Whether a model may be loaded whose checksums are not pinned: any but all-MiniLM-L6-v2.",
-    ),
-    key(
-        "llm_api_key",
-        "LLM_API_KEY",
-        "none",
-        "The key for every part that asks a model and has none of its own.",
-    ),
-    key(
-        "llm_api_base",
-        "LLM_API_BASE",
-        "none",
-        "The address for every part that asks a model and has none of its own.",
-    ),
-    key(
-        "aws_access_key_id",
-        "AWS_ACCESS_KEY_ID",
-        "none",
-        "The id of the access key for Bedrock.",
-    ),
-    key(
-        "aws_secret_access_key",
-        "AWS_SECRET_ACCESS_KEY",
-        "none",
-        "The access key for Bedrock.",
-    ),
-    key(
-        "aws_session_token",
-        "AWS_SESSION_TOKEN",
-        "none",
-        "The token of a temporary access key.",
-    ),
-    key(
         "call_log",
         "GATEHOUSE_CALL_LOG",
         "true",
@@ -487,14 +378,14 @@ pub const KEYS: &[Key] = &[
 
 /// The row of a key.
 pub fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    all().find(|key| key.name == name)
 }
 
 /// The reference as a Markdown table.
 pub fn reference() -> String {
     let mut text =
         String::from("| key, flag | variable | default | since | what it does |\n|---|---|---|---|---|\n");
-    for key in KEYS {
+    for key in all() {
         let flag = key.name.replace('_', "-");
         let row = format!(
             "| `{}`, `--{flag}` | `{}` | {} | {} | {} |\n",
@@ -520,10 +411,9 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice() {
-        for (index, key) in KEYS.iter().enumerate() {
+        for (index, key) in all().enumerate() {
             assert!(
-                !KEYS
-                    .iter()
+                !all()
                     .skip(index + 1)
                     .any(|other| other.name == key.name || other.variable == key.variable)
             );

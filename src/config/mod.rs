@@ -65,7 +65,7 @@ pub enum NginxMode {
 #[derive(Debug, Clone)]
 #[expect(
     missing_docs,
-    reason = "each field is a row of `keys::KEYS`, where its sentence stands"
+    reason = "each field is a row of `keys::all`, where its sentence stands"
 )]
 pub struct Config {
     pub data_dir: PathBuf,
