@@ -67,7 +67,7 @@ impl Remote {
         dimensions: Option<usize>,
         http: Http,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let token = provider
             .session_token
             .as_ref()
@@ -84,7 +84,7 @@ impl Remote {
         let sized = provider.model != FIRST;
         let dimensions = dimensions.unwrap_or(if sized { SIZE } else { FIRST_SIZE });
         let model = utf8_percent_encode(&provider.model, PLAIN);
-        Ok(Self {
+        Self {
             name: format!("bedrock/{}/{dimensions}", provider.model),
             address: format!("{}/model/{model}/invoke", base.trim_end_matches('/')),
             region: provider.region.clone(),
@@ -93,7 +93,7 @@ impl Remote {
             sized,
             clock,
             http,
-        })
+        }
     }
 
     fn signed(&self, body: Vec<u8>) -> Result<Request<Vec<u8>>, Error> {
@@ -176,7 +176,7 @@ mod tests {
     fn remote(settings: &Bedrock) -> Remote {
         let http = Http::new(&provider::limits(), None).unwrap();
         let clock = Arc::new(FixedClock::at(Timestamp::from_unix(1_800_000_000)));
-        Remote::new(settings, Some(256), http, clock).unwrap()
+        Remote::new(settings, Some(256), http, clock)
     }
 
     #[tokio::test]

@@ -124,7 +124,7 @@ pub fn open(settings: &Settings) -> Result<Option<Arc<dyn Embedder>>, Error> {
         }
         Source::Bedrock(provider) => {
             let http = http::Http::new(limits, settings.ca_file.as_deref())?;
-            let remote = bedrock::Remote::new(provider, settings.dimensions, http, Arc::new(SystemClock))?;
+            let remote = bedrock::Remote::new(provider, settings.dimensions, http, Arc::new(SystemClock));
             Arc::new(front::Front::new(remote, 1, limits))
         }
     };

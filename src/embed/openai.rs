@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 8_000;
 #[derive(Debug)]
 pub(super) struct Remote {
     name: String,
-    model: String,
+    model_id: String,
     address: String,
     authorization: Option<HeaderValue>,
     dimensions: usize,
@@ -57,7 +57,7 @@ impl Remote {
         let dimensions = dimensions.or_else(|| known_size(&provider.model));
         Ok(Self {
             name: format!("openai/{}", provider.model),
-            model: provider.model.clone(),
+            model_id: provider.model.clone(),
             address: format!("{}/embeddings", provider.base.trim_end_matches('/')),
             authorization: authorization.map(|mut value| {
                 value.set_sensitive(true);
@@ -70,7 +70,7 @@ impl Remote {
 
     async fn ask(&self, texts: &[String]) -> Result<Vec<Vector>, Error> {
         let question = Question {
-            model: &self.model,
+            model: &self.model_id,
             input: texts.iter().map(|text| readable(text)).collect(),
             encoding_format: "float",
         };
