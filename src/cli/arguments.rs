@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use crate::config::keys::{KEYS, Key};
+use crate::config::keys::{Key, all};
 
 pub(super) fn command() -> Command {
     Command::new("gatehouse")
@@ -326,12 +326,19 @@ fn with_settings(command: Command) -> Command {
         .value_parser(value_parser!(std::path::PathBuf))
         .help("A TOML file of settings; flags and variables win over it");
     // A password on the command line is seen by everybody on the machine.
-    let flags = KEYS
-        .iter()
+    let flags = all()
         .filter(|key| {
             !matches!(
                 key.name,
-                "admin_password" | "secret_key" | "registry_api_token" | "registry_api_keys"
+                "admin_password"
+                    | "secret_key"
+                    | "registry_api_token"
+                    | "registry_api_keys"
+                    | "embeddings_api_key"
+                    | "llm_api_key"
+                    | "aws_access_key_id"
+                    | "aws_secret_access_key"
+                    | "aws_session_token"
             )
         })
         .map(flag);

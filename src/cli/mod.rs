@@ -92,8 +92,7 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
 /// The settings that the flags of the innermost command, the environment and the file say.
 fn settings(name: &str, matches: &ArgMatches) -> (Config, Vec<config::Fault>) {
     let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
-    let flags: Vec<(String, String)> = keys::KEYS
-        .iter()
+    let flags: Vec<(String, String)> = keys::all()
         .filter_map(|key| {
             let text = innermost.try_get_one::<String>(key.name).ok()??;
             Some((key.name.to_owned(), text.clone()))

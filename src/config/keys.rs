@@ -16,7 +16,7 @@ pub struct Key {
     pub sentence: &'static str,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     variable: &'static str,
     default: &'static str,
@@ -32,7 +32,12 @@ const fn key(
 }
 
 /// Every setting, in the order of the reference.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(super::embeddings::KEYS)
+}
+
+/// Those whose part has no table of its own.
+const KEYS: &[Key] = &[
     key(
         "data_dir",
         "GATEHOUSE_DATA_DIR",
@@ -373,14 +378,14 @@ pub const KEYS: &[Key] = &[
 
 /// The row of a key.
 pub fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    all().find(|key| key.name == name)
 }
 
 /// The reference as a Markdown table.
 pub fn reference() -> String {
     let mut text =
         String::from("| key, flag | variable | default | since | what it does |\n|---|---|---|---|---|\n");
-    for key in KEYS {
+    for key in all() {
         let flag = key.name.replace('_', "-");
         let row = format!(
             "| `{}`, `--{flag}` | `{}` | {} | {} | {} |\n",
@@ -406,10 +411,9 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice() {
-        for (index, key) in KEYS.iter().enumerate() {
+        for (index, key) in all().enumerate() {
             assert!(
-                !KEYS
-                    .iter()
+                !all()
                     .skip(index + 1)
                     .any(|other| other.name == key.name || other.variable == key.variable)
             );

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("demo", 1),
     ("ec2", 1),
     ("idp", 1),
+    ("embed", 1),
     ("service", 2),
     ("web", 3),
     ("config", 4),
@@ -31,7 +32,9 @@ const ACROSS: &[(&str, &str)] = &[("app", "config"), ("domain", "clock")];
 /// Parts that may not be named from above although they are lower: the face does not reach the drivers.
 const FORBIDDEN: &[(&str, &[&str])] = &[(
     "web",
-    &["store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp"],
+    &[
+        "store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp", "embed",
+    ],
 )];
 
 /// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, the headers that
