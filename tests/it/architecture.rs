@@ -18,6 +18,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("demo", 1),
     ("ec2", 1),
     ("idp", 1),
+    ("embed", 1),
+    ("index", 1),
     ("service", 2),
     ("web", 3),
     ("config", 4),
@@ -31,7 +33,9 @@ const ACROSS: &[(&str, &str)] = &[("app", "config"), ("domain", "clock")];
 /// Parts that may not be named from above although they are lower: the face does not reach the drivers.
 const FORBIDDEN: &[(&str, &[&str])] = &[(
     "web",
-    &["store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp"],
+    &[
+        "store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp", "embed", "index",
+    ],
 )];
 
 /// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, the headers that
@@ -47,7 +51,12 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("monitor", "catalog"),
     ("monitor", "schedule"),
     ("relay", "catalog"),
+    ("search", "catalog"),
+    ("search", "indexing"),
+    ("search", "sight"),
     ("sieve", "catalog"),
+    ("sight", "catalog"),
+    ("sight", "indexing"),
     ("gate", "callers"),
     ("gate", "endpoints"),
     ("gate", "mcp_sessions"),
