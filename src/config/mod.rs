@@ -10,6 +10,7 @@ mod identity;
 pub mod keys;
 mod raw;
 mod reader;
+mod search;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +24,7 @@ use self::reader::Reader;
 use crate::domain::secret::Secret;
 use crate::ec2;
 use crate::idp::Variables;
-use crate::service::{feed as feed_service, monitor};
+use crate::service::{feed as feed_service, monitor, search as search_service};
 use crate::token::api_keys::ApiKey;
 
 /// One fault of the settings.
@@ -90,6 +91,8 @@ pub struct Config {
     pub health: monitor::Settings,
     /// How the feed is told.
     pub feed: feed_service::Settings,
+    /// How answers are found.
+    pub search: search_service::Settings,
     pub idp_ca_file: Option<PathBuf>,
     pub max_tokens_per_hour: u32,
     pub session_cookie_secure: bool,
@@ -210,6 +213,7 @@ impl Reader {
             session_check: self.seconds("session_check_seconds", 300, 28_800),
             health: self.health(),
             feed: self.feed(),
+            search: self.search(),
             idp_ca_file: self.file("idp_ca_file"),
             max_tokens_per_hour: self
                 .number("max_tokens_per_hour", 1, 100_000)

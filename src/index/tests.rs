@@ -1,3 +1,5 @@
+//! The graph answers above the threshold, and finds what the exact comparison finds.
+
 use std::collections::HashSet;
 
 use super::*;
@@ -80,8 +82,8 @@ fn best(index: &Index, vector: &[f32], keeps: &[bool], settings: Settings) -> (V
 
 #[test]
 fn above_the_threshold_a_graph_answers_and_finds_what_the_exact_comparison_finds() {
-    let (documents, vectors, questions) = clusters(3_000);
-    let settings = Settings { exact_up_to: 1_000 };
+    let (documents, vectors, questions) = clusters(1_500);
+    let settings = Settings { exact_up_to: 500 };
     let exact = Settings {
         exact_up_to: usize::MAX,
     };
@@ -90,13 +92,13 @@ fn above_the_threshold_a_graph_answers_and_finds_what_the_exact_comparison_finds
     assert!(index.wants_graph(settings) && !index.wants_graph(exact));
     let graph = Arc::new(index.new_graph(&|| true).unwrap());
     assert!(index.link(Arc::clone(&graph)));
-    let keeps = vec![true; 3_000];
+    let keeps = vec![true; 1_500];
     let (mut found, mut compared) = (0, 0);
     for question in &questions {
         let (truth, all) = best(&index, question, &keeps, exact);
         let (near, few) = best(&index, question, &keeps, settings);
-        assert_eq!(all, 3_000);
-        assert!(few < 1_000, "the graph did not answer: {few} were compared");
+        assert_eq!(all, 1_500);
+        assert!(few < 700, "the graph did not answer: {few} were compared");
         let truth: HashSet<u32> = truth.into_iter().collect();
         found += near.iter().filter(|row| truth.contains(row)).count();
         compared += 10;
@@ -113,14 +115,14 @@ fn above_the_threshold_a_graph_answers_and_finds_what_the_exact_comparison_finds
     );
 
     // A filter that keeps little is answered exactly, and one that keeps most through the graph.
-    let tenth: Vec<bool> = (0..3_000).map(|row| row % 10 == 0).collect();
-    let (rows, compared) = best(&index, first, &tenth, Settings { exact_up_to: 100 });
-    assert_eq!(compared, 300);
+    let tenth: Vec<bool> = (0..1_500).map(|row| row % 10 == 0).collect();
+    let (rows, compared) = best(&index, first, &tenth, Settings { exact_up_to: 50 });
+    assert_eq!(compared, 150);
     assert!(rows.iter().all(|row| row % 10 == 0));
-    let most: Vec<bool> = (0..3_000).map(|row| row % 10 != 0).collect();
+    let most: Vec<bool> = (0..1_500).map(|row| row % 10 != 0).collect();
     let (rows, compared) = best(&index, first, &most, settings);
-    assert!(compared < 1_000 && rows.iter().all(|row| row % 10 != 0));
-    assert!(best(&index, first, &vec![false; 3_000], settings).0.is_empty());
+    assert!(compared < 700 && rows.iter().all(|row| row % 10 != 0));
+    assert!(best(&index, first, &vec![false; 1_500], settings).0.is_empty());
 
     // What is new is found beside the graph; when too much is, it no longer fits.
     let (mut more, mut theirs) = (documents.clone(), vectors.clone());
@@ -129,11 +131,11 @@ fn above_the_threshold_a_graph_answers_and_finds_what_the_exact_comparison_finds
     more.push(new);
     let mut grown = Index::build(more, &|digest| theirs.get(digest).cloned());
     assert!(grown.link(Arc::clone(&graph)));
-    let (rows, compared) = best(&grown, first, &vec![true; 3_001], settings);
+    let (rows, compared) = best(&grown, first, &vec![true; 1_501], settings);
     let found = grown.documents().get(*rows.first().unwrap() as usize).unwrap();
     assert_eq!(found.tool.as_deref(), Some("tool99999"));
-    assert!(compared < 1_000);
-    let half = documents.iter().take(1_500).cloned().collect();
+    assert!(compared < 700);
+    let half = documents.iter().take(750).cloned().collect();
     assert!(!Index::build(half, &|digest| vectors.get(digest).cloned()).link(graph));
     assert!(index.new_graph(&|| false).is_none());
 }

@@ -158,8 +158,7 @@ impl Indexing {
                 changes.mark_unchanged();
                 let began = Instant::now();
                 if let Err(error) = self.rebuild(&mut work).await {
-                    let error: &(dyn std::error::Error + 'static) = &error;
-                    tracing::warn!(error, "the index cannot be built; trying again");
+                    warn(&error, "the index cannot be built; trying again");
                     tokio::time::sleep(PAUSE).await;
                     is_behind = true;
                     continue;
@@ -398,6 +397,10 @@ impl Shelf {
         };
         (snapshot, fits)
     }
+}
+
+fn warn(error: &store::Error, words: &'static str) {
+    tracing::warn!(error = error as &dyn std::error::Error, "{words}");
 }
 
 /// Documents without a vector.

@@ -7,6 +7,8 @@
 mod conformance;
 #[cfg(test)]
 mod conformance_calls;
+#[cfg(test)]
+mod conformance_vectors;
 mod sqlite;
 
 use std::collections::HashSet;

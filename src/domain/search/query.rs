@@ -126,7 +126,8 @@ fn hash_tag(word: &str) -> Option<&str> {
 const PUNCTUATION: &[char] = &['.', ',', ';', ':', '!', '?', '"', '\'', '(', ')'];
 
 impl Text {
-    fn new(text: &str) -> Option<Self> {
+    /// Of a question of any length; none without a word.
+    pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() {
             return None;
