@@ -17,10 +17,11 @@ mod recipes;
 mod sets;
 mod speed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use gatehouse::embed::Embedder;
+use gatehouse::embed::{self, Embedder};
 
 use self::recipes::{Recipe, Scored};
 use self::sets::{Set, Vectors};
@@ -34,7 +35,7 @@ async fn main() {
     let data = std::env::var("DATA").map_or_else(|_| root.join("benches/data"), PathBuf::from);
     let cache = root.join("target/bench-search");
     std::fs::create_dir_all(&cache).unwrap();
-    let embedder = embedder();
+    let embedder = embedder(&root);
     if embedder.is_none() {
         println!("there is no model: only what goes by words is measured (`make model`)\n");
     }
@@ -62,8 +63,26 @@ async fn main() {
     speed::measure(&sets, &mut vectors).await;
 }
 
-fn embedder() -> Option<Arc<dyn Embedder>> {
-    None
+/// The model in this process, where `make model` puts it, or in `GATEHOUSE_MODEL_DIR`.
+fn embedder(root: &Path) -> Option<Arc<dyn Embedder>> {
+    let folder = std::env::var("GATEHOUSE_MODEL_DIR").map_or_else(|_| root.join("data/model"), PathBuf::from);
+    let settings = embed::Settings {
+        source: embed::Source::Local(embed::Local {
+            folder,
+            model: embed::MODEL.to_owned(),
+            unverified: false,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }),
+        dimensions: None,
+        limits: embed::Limits {
+            queue: 64,
+            remembered: 1,
+            within: Duration::from_secs(60),
+            batch: 64,
+        },
+        ca_file: None,
+    };
+    embed::open(&settings).unwrap()
 }
 
 fn show(sets: &[Set], table: &[(Recipe, Vec<Scored>)]) {

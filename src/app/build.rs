@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::calls;
 use super::identity;
 use super::rights::{self, PolicySource};
-use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
+use super::settings::{self, MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
@@ -196,7 +196,7 @@ impl Parts {
         );
         let indexing = Indexing::new(
             Arc::clone(&store),
-            embedder(),
+            settings::embedder(config),
             catalog.changes(),
             config.search.index,
         );
@@ -307,11 +307,6 @@ impl Parts {
         };
         Publisher::new(settings, nginx.clone(), channels)
     }
-}
-
-/// Who makes vectors of texts; without one, search goes by words.
-fn embedder() -> Option<Arc<dyn crate::embed::Embedder>> {
-    None
 }
 
 /// Each listener must be free: nginx would only say so in its log.

@@ -354,7 +354,15 @@ fn with_settings(command: Command) -> Command {
         .filter(|key| {
             !matches!(
                 key.name,
-                "admin_password" | "secret_key" | "registry_api_token" | "registry_api_keys"
+                "admin_password"
+                    | "secret_key"
+                    | "registry_api_token"
+                    | "registry_api_keys"
+                    | "embeddings_api_key"
+                    | "llm_api_key"
+                    | "aws_access_key_id"
+                    | "aws_secret_access_key"
+                    | "aws_session_token"
             )
         })
         .map(flag);

@@ -21,6 +21,7 @@ mod clients;
 mod conformance;
 mod credentials;
 mod edges;
+mod embeddings;
 mod faults;
 mod feed;
 mod first_minute;
