@@ -422,3 +422,151 @@ async fn the_command_line_finds_too() {
     let answer: Value = serde_json::from_str(&run(&["--tags", "weather", "--json"])).unwrap();
     assert_eq!(answer["total_servers"], 1);
 }
+
+/// A provider of embeddings that counts the texts that it gets. A text's vector is made of its words.
+struct Provider {
+    texts: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+    url: String,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let texts: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let known = std::sync::Arc::clone(&texts);
+        let answer = move |axum::Json(question): axum::Json<Value>| {
+            let input = question["input"].as_array().unwrap().clone();
+            let input: Vec<String> = input
+                .iter()
+                .map(|text| text.as_str().unwrap().to_owned())
+                .collect();
+            known.lock().unwrap().extend(input.iter().cloned());
+            let rows = input.iter().enumerate();
+            let rows: Vec<Value> = rows
+                .map(|(index, text)| json!({"index": index, "embedding": vector(text)}))
+                .collect();
+            async move { axum::Json(json!({ "data": rows })) }
+        };
+        let routes = axum::Router::new().route("/v1/embeddings", axum::routing::post(answer));
+        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { texts, url }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.texts.lock().unwrap())
+    }
+
+    fn setup(&self, setup: Setup) -> Setup {
+        setup
+            .with_variable("EMBEDDINGS_PROVIDER", "openai")
+            .with_variable("EMBEDDINGS_MODEL_NAME", "words")
+            .with_variable("EMBEDDINGS_MODEL_DIMENSIONS", "16")
+            .with_variable("EMBEDDINGS_API_BASE", &self.url)
+    }
+}
+
+/// One number for each of some meanings, and a little for everything else.
+fn vector(text: &str) -> Vec<f32> {
+    const MEANINGS: [&[&str]; 4] = [
+        &["refund", "money", "reimburse"],
+        &["invoice", "bill"],
+        &["weather", "forecast", "rain"],
+        &["payment", "pay"],
+    ];
+    let text = text.to_lowercase();
+    let mut vector = vec![0.05; 16];
+    for (number, words) in vector.iter_mut().zip(MEANINGS) {
+        let count = words.iter().filter(|word| text.contains(**word)).count();
+        *number += f32::from(u8::try_from(count).unwrap());
+    }
+    vector
+}
+
+#[tokio::test]
+async fn meaning_is_found_without_a_word_in_common_and_a_start_asks_the_model_nothing() {
+    let provider = Provider::start().await;
+    let gateway = provider.setup(setup()).start();
+    let (pay, _weather) = two_servers(&gateway).await;
+    let admin_of = admin;
+    let admin = admin_of(&gateway);
+    let meant = |answer: &Value| {
+        answer["search_mode"] == "hybrid" && answer["tools"][0]["tool_name"] == "refund_payment"
+    };
+    until("every text has its vector", || async {
+        meant(&find(&admin, "reimburse somebody").await)
+    })
+    .await;
+    let answer = find(&admin, "reimburse somebody").await;
+    assert!(
+        answer["tools"][0]["relevance_score"].as_f64().unwrap() > 0.5,
+        "{answer}"
+    );
+    assert_eq!(
+        find(&admin, "will there be rain").await["servers"][0]["path"],
+        "/weather"
+    );
+    let unrelated = find(&admin, "zygomorphic quaternions").await;
+    assert_eq!(unrelated["search_mode"], "hybrid");
+    let made = provider.take();
+    assert!(
+        made.iter()
+            .any(|text| text.contains("refund payment: Give a customer")),
+        "{made:?}"
+    );
+    let whole = made.iter().filter(|text| text.contains(':'));
+    let once: std::collections::HashSet<&String> = whole.clone().collect();
+    assert_eq!(once.len(), whole.count(), "no text is sent twice");
+
+    let (setup, _) = gateway.stop();
+    let gateway = setup.start();
+    let admin = admin_of(&gateway);
+    until("it is ready again", || async {
+        meant(&find(&admin, "reimburse nobody").await)
+    })
+    .await;
+    let made = provider.take();
+    assert!(made.iter().all(|text| text.contains("reimburse")), "{made:?}");
+
+    // What changes is sent, and nothing else.
+    *pay.tools.lock().unwrap() = json!([tool("list_invoices", "The bills."), tool(PAY[1].0, PAY[1].1)]);
+    admin.form("/api/refresh/pay", "").await;
+    until("the new text has its vector", || async {
+        provider
+            .texts
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|text| text.contains("The bills."))
+    })
+    .await;
+    let made = provider.take();
+    assert_eq!(
+        made.iter().filter(|text| text.contains(':')).count(),
+        1,
+        "{made:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_leaves_words_and_is_asked_again() {
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let setup = setup()
+        .with_variable("EMBEDDINGS_PROVIDER", "openai")
+        .with_variable("EMBEDDINGS_MODEL_NAME", "words")
+        .with_variable("EMBEDDINGS_MODEL_DIMENSIONS", "16")
+        .with_variable("EMBEDDINGS_API_BASE", &format!("http://{address}/v1"));
+    let gateway = setup.start();
+    let _servers = two_servers(&gateway).await;
+    let answer = find(&admin(&gateway), "refund a payment").await;
+    assert_eq!(
+        (&answer["search_mode"], &answer["tools"][0]["tool_name"]),
+        (&json!("lexical-only"), &json!("refund_payment"))
+    );
+    until("the log says so", || async {
+        gateway.log().contains("texts cannot be given their vectors")
+    })
+    .await;
+}
