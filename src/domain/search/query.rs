@@ -9,7 +9,7 @@ use crate::domain::FieldFault;
 const MOST_CHARACTERS: usize = 512;
 /// Answers at once, and without a wish.
 const MOST: usize = 50;
-const USUAL: usize = 10;
+const USUAL: i64 = 10;
 /// Tags of one question, and the characters of one.
 const MOST_TAGS: usize = 32;
 const MOST_TAG: usize = 100;
@@ -67,7 +67,7 @@ impl Query {
             let message = format!("expected at most {MOST_CHARACTERS} characters");
             return Err(FieldFault::new("query", message));
         }
-        let limit = usize::try_from(limit.unwrap_or(USUAL as i64)).unwrap_or(0);
+        let limit = usize::try_from(limit.unwrap_or(USUAL)).unwrap_or(0);
         if !(1..=MOST).contains(&limit) {
             let message = format!("expected a whole number from 1 to {MOST}");
             return Err(FieldFault::new("max_results", message));

@@ -126,10 +126,9 @@ pub fn split(name: &str) -> String {
     let mut after_small = false;
     for c in name.chars() {
         let parts = matches!(c, '_' | '-' | '/' | '.' | ':' | '@') || c.is_whitespace();
-        if parts || (after_small && c.is_uppercase()) {
-            if !words.ends_with(' ') && !words.is_empty() {
-                words.push(' ');
-            }
+        let begins = parts || (after_small && c.is_uppercase());
+        if begins && !words.is_empty() && !words.ends_with(' ') {
+            words.push(' ');
         }
         if !parts {
             words.push(c);
@@ -172,11 +171,11 @@ pub fn sentences(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let lower = rest.get(..6).unwrap_or_default().to_ascii_lowercase();
+        let joins = |six: &str| six.eq_ignore_ascii_case(", and ");
         let behind = rest.get(c.len_utf8()..).unwrap_or_default();
         let ends =
             matches!(c, '.' | '!' | '?' | ';') && behind.chars().next().is_none_or(char::is_whitespace);
-        if lower == ", and " {
+        if rest.get(..6).is_some_and(joins) {
             parts.push(String::new());
             rest = rest.get(6..).unwrap_or_default();
             continue;
