@@ -5,7 +5,7 @@ TOOLS := target/tools
 # Debian keeps nginx in /usr/sbin, which is not in everybody's path.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help run build test check arch tools nginx model deny bench soak conformance
+.PHONY: help run build test check arch tools nginx model deny bench bench-search soak conformance
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -32,6 +32,9 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 	python3 benches/latency.py target/release/gatehouse
 	python3 benches/streams.py target/release/gatehouse
 	python3 benches/registering.py target/release/gatehouse
+
+bench-search: model ## Measure how well and how fast tools are found (DATA=folder for sets of your own)
+	cargo bench --locked --bench search
 
 conformance: nginx tools ## The official MCP conformance suite, with and without the gateway
 	cargo test --locked --test it -- conformance:: --nocapture

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::calls;
 use super::identity;
 use super::rights::{self, PolicySource};
-use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
+use super::settings::{self, MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
@@ -32,6 +32,7 @@ use crate::service::endpoints::Endpoints;
 use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::{self, Gate};
+use crate::service::indexing::Indexing;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
@@ -41,6 +42,7 @@ use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::search::{Live, Search};
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 use crate::service::unsaid::Unsaid;
@@ -65,6 +67,7 @@ pub(super) struct Parts {
     pub(super) nginx: Option<Nginx>,
     pub(super) policy: PolicySource,
     pub(super) sealer: Sealer,
+    pub(super) indexing: Indexing,
     /// What the call log counts, if there is one.
     pub(super) calls: Option<(Permits, Arc<Counts>)>,
     texts: watch::Sender<Arc<Texts>>,
@@ -191,6 +194,18 @@ impl Parts {
             Arc::clone(&clock),
             config.health.clone(),
         );
+        let indexing = Indexing::new(
+            Arc::clone(&store),
+            settings::embedder(config),
+            catalog.changes(),
+            config.search.index,
+        );
+        let live = Live {
+            table: routes.table(),
+            rights: rights_now.clone(),
+            held: catalog.held(),
+        };
+        let search = Search::new(indexing.clone(), Arc::clone(&store), live, config.search.clone());
         let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
         let endpoints = Endpoints::default();
         let calls = calls::shared(config);
@@ -211,6 +226,7 @@ impl Parts {
             feed: Feed::new(monitor.clone(), rights_now.clone(), config.feed.clone()),
             monitor,
             catalog: catalog.clone(),
+            search,
             relay: Relay::new(
                 client,
                 sessions,
@@ -265,6 +281,7 @@ impl Parts {
             nginx,
             policy,
             sealer,
+            indexing,
             calls,
             texts,
             status,

@@ -105,6 +105,7 @@ pub(super) fn command() -> Command {
         .subcommand(server())
         .subcommand(machine())
         .subcommand(calls())
+        .subcommand(search())
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
 }
 
@@ -266,6 +267,34 @@ fn calls() -> Command {
             .help("The newest so many"),
     )
     .arg(flag("json", "Print each call as JSON"))
+}
+
+fn search() -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    with_token_file(
+        Command::new("search").about("Find tools and servers of a registry that you have signed in to"),
+    )
+    .arg(
+        Arg::new("query")
+            .value_name("WORDS")
+            .action(ArgAction::Append)
+            .required_unless_present("tags")
+            .help("What it should do; `#tag` and `key:value` are looked for letter by letter"),
+    )
+    .arg(list("tags", "Only what has all of these tags"))
+    .arg(
+        Arg::new("limit")
+            .long("limit")
+            .value_name("N")
+            .default_value("10")
+            .value_parser(value_parser!(u32).range(1..=50))
+            .help("The best so many of each kind"),
+    )
+    .arg(flag("tools", "Only tools"))
+    .arg(flag("servers", "Only servers"))
+    .arg(flag("json", "Print the answer as JSON"))
 }
 
 fn with_token_file(command: Command) -> Command {

@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod login;
 mod machine;
+mod search;
 mod serve;
 mod server;
 mod token;
@@ -73,6 +74,7 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("token", Some(("rotate-keys", _))) => finish(token::rotate_keys(&config).await),
             ("login", _) => finish(login::run(&config, matches).await),
             ("calls", _) => finish(calls::run(&config, matches).await),
+            ("search", _) => finish(search::run(&config, matches).await),
             ("server", Some(("list", matches))) => finish(server::list(&config, matches).await),
             ("server", Some(("register", matches))) => finish(server::register(&config, matches).await),
             ("server", Some((word, matches))) => finish(server::act(&config, word, matches).await),

@@ -345,6 +345,42 @@ const KEYS: &[Key] = &[
         "From one ping to the next; a listener that has not answered by then is let go.",
     ),
     key(
+        "search_keyword_weight",
+        "GATEHOUSE_SEARCH_KEYWORD_WEIGHT",
+        "0.3",
+        "How much the words of a question count when tools and servers are looked for, 0 to 1.",
+    ),
+    key(
+        "search_vector_weight",
+        "GATEHOUSE_SEARCH_VECTOR_WEIGHT",
+        "0.7",
+        "How much its meaning counts, 0 to 1.",
+    ),
+    key(
+        "search_floor",
+        "GATEHOUSE_SEARCH_FLOOR",
+        "0.25",
+        "When nothing is nearer to a question than this cosine, the answer is that nothing fits.",
+    ),
+    key(
+        "search_keyword_floor",
+        "GATEHOUSE_SEARCH_KEYWORD_FLOOR",
+        "0.25",
+        "The same for answers from words alone: the share of the words of a question that one thing has.",
+    ),
+    key(
+        "search_seconds",
+        "GATEHOUSE_SEARCH_SECONDS",
+        "2",
+        "How long a question waits for its vectors, or for its turn; without vectors words alone answer.",
+    ),
+    key(
+        "search_exact_up_to",
+        "GATEHOUSE_SEARCH_EXACT_UP_TO",
+        "20000",
+        "Up to so many tools each is compared with a question; beyond it a graph finds the neighbourhood.",
+    ),
+    key(
         "call_log",
         "GATEHOUSE_CALL_LOG",
         "true",

@@ -11,6 +11,7 @@ mod identity;
 pub mod keys;
 mod raw;
 mod reader;
+mod search;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ use crate::domain::secret::Secret;
 use crate::ec2;
 use crate::embed;
 use crate::idp::Variables;
-use crate::service::{feed as feed_service, monitor};
+use crate::service::{feed as feed_service, monitor, search as search_service};
 use crate::token::api_keys::ApiKey;
 
 /// One fault of the settings.
@@ -92,6 +93,8 @@ pub struct Config {
     pub health: monitor::Settings,
     /// How the feed is told.
     pub feed: feed_service::Settings,
+    /// How answers are found.
+    pub search: search_service::Settings,
     /// Where vectors come from.
     pub embeddings: embed::Settings,
     pub idp_ca_file: Option<PathBuf>,
@@ -214,6 +217,7 @@ impl Reader {
             session_check: self.seconds("session_check_seconds", 300, 28_800),
             health: self.health(),
             feed: self.feed(),
+            search: self.search(),
             embeddings: self.embeddings(&data_dir),
             data_dir,
             idp_ca_file: self.file("idp_ca_file"),

@@ -21,6 +21,7 @@ pub mod policy;
 pub mod route;
 pub mod scope;
 pub mod scope_document;
+pub mod search;
 pub mod secret;
 pub mod server;
 pub mod site;

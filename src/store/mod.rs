@@ -11,8 +11,11 @@ mod conformance_calls;
 mod conformance_health;
 #[cfg(test)]
 mod conformance_identity;
+#[cfg(test)]
+mod conformance_vectors;
 mod sqlite;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +32,7 @@ use crate::domain::health::{Health, Status};
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
+use crate::domain::search::document::TextKey;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Inserted, Proof, Refresh, Taken, Token};
 use crate::domain::usage::Tally;
@@ -281,6 +285,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error>;
     /// Let what is held of one entry, or of all of a server's, count from now on; how many there were.
     async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error>;
+
+    // Vectors of texts.
+
+    /// Those that are kept of these texts, as this model made them.
+    async fn vectors(&self, model: &str, digests: Vec<TextKey>) -> Result<Vec<(TextKey, Vec<f32>)>, Error>;
+    /// Keep some.
+    async fn put_vectors(&self, model: &str, vectors: Vec<(TextKey, Vec<f32>)>) -> Result<(), Error>;
+    /// Forget all but these, and everything of other models, at most so many at once; how many there were.
+    async fn trim_vectors(&self, model: &str, keep: HashSet<TextKey>, most: u32) -> Result<u32, Error>;
 
     // Calls.
 

@@ -85,6 +85,9 @@ pub fn registry(state: AppState) -> Router {
             get(api::catalog::catalog).post(api::catalog::approve),
         )
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
+        // API: finding things.
+        .route(links::API_SEARCH, post(api::search::semantic))
+        .route(links::API_SEARCH_TAGS, get(api::search::tags))
         // The feed.
         .route(links::FEED, any(feed::feed))
         .route(links::API_FEED, any(feed::feed))

@@ -23,6 +23,7 @@ use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::scopes::Scopes;
+use crate::service::search::Search;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 use crate::service::unsaid::Unsaid;
@@ -60,6 +61,8 @@ pub struct AppState {
     pub feed: Feed,
     /// What they offer.
     pub catalog: Catalog,
+    /// Finding it.
+    pub search: Search,
     /// Local accounts.
     pub login: Login,
     /// What clients are told about getting in.

@@ -41,6 +41,7 @@ mod pages;
 mod publish;
 mod register;
 mod rights;
+mod search;
 mod sessions;
 mod sign_in;
 mod storm;

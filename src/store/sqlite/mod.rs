@@ -12,7 +12,9 @@ mod scopes;
 mod servers;
 mod sessions;
 mod tokens;
+mod vectors;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -29,6 +31,7 @@ use crate::domain::health::Health;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
+use crate::domain::search::document::TextKey;
 use crate::domain::server::{Profile, Revision, Server};
 use crate::domain::token::{Inserted, Proof, Refresh, Taken, Token};
 use crate::domain::usage::Tally;
@@ -396,6 +399,23 @@ impl Store for Sqlite {
         let (path, name) = (path.clone(), name.map(str::to_owned));
         self.db
             .write(move |tx| catalog::approve(tx, path.as_str(), name.as_deref(), &event))
+            .await
+    }
+
+    async fn vectors(&self, model: &str, digests: Vec<TextKey>) -> Result<Vec<(TextKey, Vec<f32>)>, Error> {
+        let model = model.to_owned();
+        self.db.read(move |tx| vectors::find(tx, &model, &digests)).await
+    }
+
+    async fn put_vectors(&self, model: &str, vectors: Vec<(TextKey, Vec<f32>)>) -> Result<(), Error> {
+        let model = model.to_owned();
+        self.db.write(move |tx| vectors::put(tx, &model, &vectors)).await
+    }
+
+    async fn trim_vectors(&self, model: &str, keep: HashSet<TextKey>, most: u32) -> Result<u32, Error> {
+        let model = model.to_owned();
+        self.db
+            .write(move |tx| vectors::trim(tx, &model, &keep, most))
             .await
     }
 
