@@ -57,7 +57,7 @@ impl Failure {
         )
     }
 
-    pub(super) fn during(self, method: &'static str) -> Self {
+    pub(in crate::mcp) fn during(self, method: &'static str) -> Self {
         Self::During(method, self.to_string())
     }
 
