@@ -9,8 +9,9 @@ mod words;
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
 use self::post::Posting;
 use self::stream::Streaming;
@@ -37,6 +38,58 @@ pub struct Whom<'a> {
     pub within: Duration,
 }
 
+/// A request of ours.
+pub(super) struct Question<'a> {
+    pub(super) method: &'a str,
+    pub(super) params: Map<String, Value>,
+    /// Headers that only a modern server is sent: what they say stands in the body too.
+    pub(super) said: HeaderMap,
+    /// Who hears of its progress.
+    pub(super) heard: Option<&'a mpsc::Sender<Progress>>,
+    /// For the answer, when it is not the time that each answer has.
+    pub(super) within: Option<Duration>,
+}
+
+/// What a server says of a call under way: the params of `notifications/progress`, without the token.
+pub type Progress = Map<String, Value>;
+
+impl<'a> Question<'a> {
+    fn new(method: &'a str, params: Map<String, Value>) -> Self {
+        Self {
+            method,
+            params,
+            said: HeaderMap::new(),
+            heard: None,
+            within: None,
+        }
+    }
+
+    /// What goes out as `_meta`: `meta`, and the token when somebody wants to hear.
+    fn with_meta(&mut self, id: u64, mut meta: Map<String, Value>) {
+        if self.heard.is_some() {
+            meta.insert("progressToken".to_owned(), json!(id));
+        }
+        if !meta.is_empty() {
+            self.params.insert("_meta".to_owned(), Value::Object(meta));
+        }
+    }
+}
+
+/// Pass on what a message says of the progress of the call with this id, if that is what it is about.
+async fn hear(message: &mut Value, id: u64, heard: Option<&mpsc::Sender<Progress>>) {
+    let Some(heard) = heard else { return };
+    if message.get("method").and_then(Value::as_str) != Some("notifications/progress") {
+        return;
+    }
+    let Some(Value::Object(mut params)) = message.get_mut("params").map(Value::take) else {
+        return;
+    };
+    if params.remove("progressToken").and_then(|token| token.as_u64()) == Some(id) {
+        // Whoever listened may have left; the answer still counts.
+        drop(heard.send(params).await);
+    }
+}
+
 /// An open conversation.
 pub(super) enum Conversation<'a> {
     Post(Posting<'a>),
@@ -44,17 +97,37 @@ pub(super) enum Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    pub(super) async fn request(&mut self, method: &str, params: Map<String, Value>) -> Result<Value, Failure> {
+    pub(super) async fn request(
+        &mut self,
+        method: &str,
+        params: Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        self.ask(Question::new(method, params)).await
+    }
+
+    pub(super) async fn ask(&mut self, question: Question<'_>) -> Result<Value, Failure> {
         match self {
-            Self::Post(posting) => posting.request(method, params).await,
-            Self::Stream(streaming) => streaming.request(method, params).await,
+            Self::Post(posting) => posting.ask(question).await,
+            Self::Stream(streaming) => streaming.ask(question).await,
         }
     }
 
-    pub(super) async fn notify(&mut self, method: &str) -> Result<(), Failure> {
+    /// The last question is left: nobody waits for its answer. A modern server learns it from the closed connection.
+    pub(super) async fn leave(&mut self) -> Result<(), Failure> {
+        let method = "notifications/cancelled";
+        let params = |id: u64| Map::from_iter([("requestId".to_owned(), json!(id))]);
         match self {
-            Self::Post(posting) => posting.notify(method).await,
-            Self::Stream(streaming) => streaming.notify(method).await,
+            Self::Post(posting) if posting.is_modern() => Ok(()),
+            Self::Post(posting) => posting.notify(method, params(posting.last_id())).await,
+            Self::Stream(streaming) => streaming.notify(method, params(streaming.last_id())).await,
+        }
+    }
+
+    async fn initialized(&mut self) -> Result<(), Failure> {
+        let method = "notifications/initialized";
+        match self {
+            Self::Post(posting) => posting.notify(method, Map::new()).await,
+            Self::Stream(streaming) => streaming.notify(method, Map::new()).await,
         }
     }
 
@@ -110,14 +183,14 @@ async fn greet_by<'a>(
             let hello = posting.request("initialize", initialize()).await?;
             posting.agree(&hello);
             let mut conversation = Conversation::Post(posting);
-            conversation.notify("notifications/initialized").await?;
+            conversation.initialized().await?;
             Ok((conversation, hello))
         }
         Transport::Sse => {
             let streaming = Streaming::open(client, whom, target(profile, "/sse", None)).await?;
             let mut conversation = Conversation::Stream(Box::new(streaming));
             let hello = conversation.request("initialize", initialize()).await?;
-            conversation.notify("notifications/initialized").await?;
+            conversation.initialized().await?;
             Ok((conversation, hello))
         }
     }
