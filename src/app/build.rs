@@ -19,8 +19,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
 use crate::domain::access::Permit;
+use crate::domain::own;
+use crate::domain::path::ServerPath;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
+use crate::domain::server::Server;
 use crate::nginx::Nginx;
 use crate::service::authorize::Authorize;
 use crate::service::bearers::Bearers;
@@ -32,6 +35,7 @@ use crate::service::endpoints::Endpoints;
 use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::{self, Gate};
+use crate::service::invoke::Invoke;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
@@ -41,6 +45,7 @@ use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::search::Search;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 use crate::service::unsaid::Unsaid;
@@ -50,7 +55,7 @@ use crate::token::{Issuer, password, random};
 use crate::watch::Watch;
 use crate::web::view::View;
 use crate::web::{AppState, Site};
-use crate::{mcp, store, token};
+use crate::{mcp, store, token, web};
 
 /// The group of the local administrator.
 pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
@@ -167,11 +172,13 @@ impl Parts {
             rights_now.clone(),
             Arc::clone(&clock),
         );
+        let own = own_server(config, clock.as_ref())?;
         let routes = Routes::new(
             Arc::clone(&store),
             client.resolver().clone(),
             sealer.clone(),
             config.name_ttl,
+            own.clone(),
         );
         let resolver = client.resolver().clone();
         let registry = Registry::new(
@@ -180,6 +187,7 @@ impl Parts {
             sealer.clone(),
             rights_now.clone(),
             Arc::clone(&clock),
+            Arc::new(own),
         );
         let advertised = identity::advertised(config, providers.clone());
         let catalog = Catalog::new(Arc::clone(&store), Arc::clone(&clock));
@@ -211,6 +219,13 @@ impl Parts {
             feed: Feed::new(monitor.clone(), rights_now.clone(), config.feed.clone()),
             monitor,
             catalog: catalog.clone(),
+            invoke: Invoke::new(
+                client.clone(),
+                routes.table(),
+                (rights_now.clone(), catalog.held()),
+                config.upstream_read,
+            ),
+            search: Search::new(Arc::clone(&store), rights_now.clone()),
             relay: Relay::new(
                 client,
                 sessions,
@@ -290,6 +305,13 @@ impl Parts {
         };
         Publisher::new(settings, nginx.clone(), channels)
     }
+}
+
+/// Our own MCP server's record.
+fn own_server(config: &Config, clock: &dyn Clock) -> anyhow::Result<Server> {
+    let address = format!("{}{}/mcp", config.registry_url, ServerPath::ours());
+    let address = address.parse().context("registry_url")?;
+    Ok(own::server(address, web::tool_count(), clock.now()))
 }
 
 /// Each listener must be free: nginx would only say so in its log.

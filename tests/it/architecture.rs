@@ -44,6 +44,8 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("gate", "advertised"),
     ("gate", "catalog"),
     ("feed", "monitor"),
+    ("invoke", "catalog"),
+    ("invoke", "permit"),
     ("monitor", "catalog"),
     ("monitor", "schedule"),
     ("relay", "catalog"),

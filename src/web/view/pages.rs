@@ -157,6 +157,8 @@ pub struct ServerRow {
     pub health_words: String,
     /// How many tools it has.
     pub tools: i64,
+    /// Whether it is our own.
+    pub built_in: bool,
     /// Whether the person may switch it.
     pub may_toggle: bool,
     /// Whether the person may edit it.
@@ -180,6 +182,7 @@ impl Page for Servers {
             health: "unhealthy".to_owned(),
             health_words: "unhealthy: it is gone".to_owned(),
             tools: 3,
+            built_in: state == "pending",
             may_toggle: state == "live",
             may_edit: state == "live",
         };
