@@ -172,7 +172,7 @@ impl Parts {
             rights_now.clone(),
             Arc::clone(&clock),
         );
-        let own = own_server(config, clock.as_ref())?;
+        let own = own_server(config)?;
         let routes = Routes::new(
             Arc::clone(&store),
             client.resolver().clone(),
@@ -308,10 +308,10 @@ impl Parts {
 }
 
 /// Our own MCP server's record.
-fn own_server(config: &Config, clock: &dyn Clock) -> anyhow::Result<Server> {
+fn own_server(config: &Config) -> anyhow::Result<Server> {
     let address = format!("{}{}/mcp", config.registry_url, ServerPath::ours());
     let address = address.parse().context("registry_url")?;
-    Ok(own::server(address, web::tool_count(), clock.now()))
+    Ok(own::server(address, web::tool_count()))
 }
 
 /// Each listener must be free: nginx would only say so in its log.

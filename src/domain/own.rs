@@ -8,8 +8,9 @@ use super::server::{Profile, Server};
 use super::upstream::UpstreamUrl;
 use crate::clock::Timestamp;
 
-/// Our own server, at its public address, with so many tools.
-pub fn server(address: UpstreamUrl, tools: i64, now: Timestamp) -> Server {
+/// Our own server, at its public address, with so many tools. It is as old as the gateway, which is to say of no age.
+pub fn server(address: UpstreamUrl, tools: i64) -> Server {
+    let never = Timestamp::from_unix(0);
     let words = ["mcp", "registry", "discovery", "built-in"];
     Server {
         path: ServerPath::ours(),
@@ -36,8 +37,8 @@ pub fn server(address: UpstreamUrl, tools: i64, now: Timestamp) -> Server {
         trusted: true,
         sealed: None,
         registered_by: "gatehouse".to_owned(),
-        registered_at: now,
-        updated_at: now,
+        registered_at: never,
+        updated_at: never,
     }
 }
 

@@ -130,3 +130,31 @@ async fn a_server_scores_the_same_with_and_without_the_gateway_in_both_revisions
         .await;
     assert_eq!((denied.status, denied.text()), (403, unknown.text()));
 }
+
+/// Scenarios of the suite that ask nothing of a server but what ours is: tools, and the protocol itself. The others call tools,
+/// prompts and resources by names that only a server made for the suite has.
+const OWN_LEGACY: &[&str] = &[];
+const OWN_MODERN: &[&str] = &[];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_server_passes_every_scenario_that_applies() {
+    let gateway = Setup::new()
+        .with_policy("suite: [{server: mcpgw, methods: ['*'], tools: ['*']}]")
+        .start();
+    let token = gateway.token(&["--user", "suite", "--scopes", "suite"]);
+    let url = format!("{}/mcpgw/mcp", gateway.base);
+    for (revision, expected) in [("2025-11-25", OWN_LEGACY), ("2026-07-28", OWN_MODERN)] {
+        let score = score(&url, revision, Some(&token)).await;
+        let passes = |ended: &&Vec<String>| {
+            !ended.iter().any(|check| check.ends_with("FAILURE"))
+                && ended.iter().any(|check| check.ends_with("SUCCESS"))
+        };
+        let passed: Vec<&str> = score
+            .iter()
+            .filter(|(_, ended)| passes(ended))
+            .map(|(scenario, _)| scenario.as_str())
+            .collect();
+        if std::env::var("SHOW").is_ok() { println!("{score:#?}"); }
+        assert_eq!(passed, expected, "{revision}");
+    }
+}

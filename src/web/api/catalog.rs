@@ -72,7 +72,7 @@ pub(in crate::web) async fn tools_of(state: &AppState, who: &Identity, path: &st
 
 pub(in crate::web) async fn kept(state: &AppState, path: &ServerPath) -> Result<Vec<Kept>, Problem> {
     if path.is_ours() {
-        return Ok(mcpgw::own_tools(state.monitor.now()));
+        return Ok(mcpgw::own_tools());
     }
     let rows = state.catalog.entries(Some(path)).await?;
     Ok(rows.into_iter().map(|(_, kept)| kept).collect())
@@ -93,7 +93,7 @@ async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result
         .filter(|server| server.enabled)
     {
         let all = if server.is_built_in() {
-            mcpgw::own_tools(state.monitor.now())
+            mcpgw::own_tools()
         } else {
             by_path.remove(server.path.as_str()).unwrap_or_default()
         };

@@ -142,6 +142,8 @@ fn onward(given: &HeaderMap, modern: bool) -> HeaderMap {
         .filter(|(name, _)| passes(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    // The library insists on one, and nginx has judged the real one.
+    headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     let accept = headers.get(header::ACCEPT).map(HeaderValue::as_bytes);
     if accept.is_none_or(|accept| accept == b"*/*") {
         headers.insert(header::ACCEPT, BOTH);

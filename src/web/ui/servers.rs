@@ -89,6 +89,7 @@ pub(in crate::web) async fn page(
             .fault
             .clone()
             .filter(|_| rights.is_administrator(who)),
+        none_yet: rows.iter().all(|row| row.built_in),
         servers: rows,
     };
     state.view.page(StatusCode::OK, &page)

@@ -126,6 +126,8 @@ pub struct Servers {
     pub may_register: bool,
     /// Why nginx does not run the newest configuration; for administrators.
     pub fault: Option<String>,
+    /// Whether nobody has registered one that the person may see.
+    pub none_yet: bool,
     /// The servers that the person may see.
     pub servers: Vec<ServerRow>,
 }
@@ -195,6 +197,7 @@ impl Page for Servers {
             chrome: Chrome::sample(),
             may_register: true,
             fault: None,
+            none_yet: true,
             servers: Vec::new(),
         };
         let nobody = Self {
@@ -207,6 +210,7 @@ impl Page for Servers {
         };
         let full = Self {
             fault: Some("a port is taken".to_owned()),
+            none_yet: false,
             servers: rows,
             ..empty.clone()
         };

@@ -83,7 +83,7 @@ pub fn count() -> i64 {
 }
 
 /// The same as entries of the catalogue.
-pub(in crate::web) fn own_tools(now: Timestamp) -> Vec<Kept> {
+pub(in crate::web) fn own_tools() -> Vec<Kept> {
     let definition = |tool: &Tool| match serde_json::to_value(tool) {
         Ok(Value::Object(definition)) => definition,
         _ => Map::new(),
@@ -95,7 +95,7 @@ pub(in crate::web) fn own_tools(now: Timestamp) -> Vec<Kept> {
             name: tool.name.to_string(),
             fingerprint: fingerprint(&definition),
             definition,
-            since: now,
+            since: Timestamp::from_unix(0),
             held: None,
             is_new: false,
         }
