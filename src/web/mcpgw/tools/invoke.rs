@@ -1,6 +1,6 @@
 //! `invoke_mcp_tool`: call a tool of a registered server, as the caller.
 
-use rmcp::model::{CallToolResult, ProgressNotificationParam, ProgressToken};
+use rmcp::model::{CallToolResult, ProgressNotificationParam, ProgressToken, ResultType};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -59,7 +59,14 @@ pub(super) async fn invoke(call: Call<'_>, given: Arguments) -> Result<CallToolR
     // The sender goes with the call, so the passing ends behind the last notice.
     let (result, ()) = tokio::join!(called, passing);
     let result = result.map_err(refused)?;
-    serde_json::from_value(result).map_err(|_| {
+    let result: Result<CallToolResult, _> = serde_json::from_value(result);
+    // A legacy server's answer may go to a modern caller, who must be told that it is whole; the library takes the word
+    // away for others.
+    let whole = |mut result: CallToolResult| {
+        result.result_type = Some(ResultType::COMPLETE);
+        result
+    };
+    result.map(whole).map_err(|_| {
         Fault::new(
             format!("`{tool}` of {path} wants more of its caller than this tool can give (input, or a task to wait for)"),
             format!("Call it with an MCP client at its own address: {}{path}/mcp", call.state.site.public_url),
