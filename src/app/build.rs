@@ -19,8 +19,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
 use crate::domain::access::Permit;
+use crate::domain::own;
+use crate::domain::path::ServerPath;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
+use crate::domain::server::Server;
 use crate::nginx::Nginx;
 use crate::service::authorize::Authorize;
 use crate::service::bearers::Bearers;
@@ -33,6 +36,7 @@ use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::{self, Gate};
 use crate::service::indexing::Indexing;
+use crate::service::invoke::Invoke;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
@@ -52,7 +56,7 @@ use crate::token::{Issuer, password, random};
 use crate::watch::Watch;
 use crate::web::view::View;
 use crate::web::{AppState, Site};
-use crate::{mcp, store, token};
+use crate::{mcp, store, token, web};
 
 /// The group of the local administrator.
 pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
@@ -170,11 +174,13 @@ impl Parts {
             rights_now.clone(),
             Arc::clone(&clock),
         );
+        let own = own_server(config)?;
         let routes = Routes::new(
             Arc::clone(&store),
             client.resolver().clone(),
             sealer.clone(),
             config.name_ttl,
+            own.clone(),
         );
         let resolver = client.resolver().clone();
         let registry = Registry::new(
@@ -183,6 +189,7 @@ impl Parts {
             sealer.clone(),
             rights_now.clone(),
             Arc::clone(&clock),
+            Arc::new(own),
         );
         let advertised = identity::advertised(config, providers.clone());
         let catalog = Catalog::new(Arc::clone(&store), Arc::clone(&clock));
@@ -227,6 +234,12 @@ impl Parts {
             monitor,
             catalog: catalog.clone(),
             search,
+            invoke: Invoke::new(
+                client.clone(),
+                routes.table(),
+                (rights_now.clone(), catalog.held()),
+                config.upstream_read,
+            ),
             relay: Relay::new(
                 client,
                 sessions,
@@ -307,6 +320,13 @@ impl Parts {
         };
         Publisher::new(settings, nginx.clone(), channels)
     }
+}
+
+/// Our own MCP server's record.
+fn own_server(config: &Config) -> anyhow::Result<Server> {
+    let address = format!("{}{}/mcp", config.registry_url, ServerPath::ours());
+    let address = address.parse().context("registry_url")?;
+    Ok(own::server(address, web::tool_count()))
 }
 
 /// Each listener must be free: nginx would only say so in its log.

@@ -8,7 +8,7 @@
 //! **Invariant:** a [`Permit`] cannot be made outside this file.
 
 use super::identity::Identity;
-use super::path::ServerPath;
+use super::path::{ServerPath, is_other_name};
 use super::policy::{Names, Policy, Rule};
 
 /// Methods that a rule for the server is enough for; they do nothing but hold a conversation together.
@@ -383,6 +383,9 @@ fn is_within_bounds(who: &Identity, call: &Call<'_>) -> bool {
     };
     match call {
         Call::Mcp { server, .. } => bound.iter().any(|path| {
+            if server.is_ours() && is_other_name(path) {
+                return true;
+            }
             let rest = path.strip_prefix(server.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }),

@@ -14,6 +14,7 @@ pub mod explain;
 pub mod feed;
 pub mod gate;
 pub mod indexing;
+pub mod invoke;
 pub mod login;
 pub mod machines;
 pub mod mcp_sessions;

@@ -12,6 +12,7 @@ mod gate;
 mod layers;
 pub mod links;
 mod login;
+mod mcpgw;
 mod oauth;
 mod ops;
 mod problem;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use tower::Service;
 
 pub use extract::client_ip::Arrival;
+pub use mcpgw::tool_count;
 pub use state::{AppState, Site};
 
 /// Pages, forms and API.
@@ -140,6 +142,7 @@ pub fn gate(
     state: AppState,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {
     let doors = Arc::new(body_gate::Doors {
+        own: mcpgw::Own::new(state.clone()),
         gate: state.gate,
         relay: state.relay,
         unsaid: state.unsaid,

@@ -15,6 +15,7 @@ use crate::service::devices::Devices;
 use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::Gate;
+use crate::service::invoke::Invoke;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::monitor::Monitor;
@@ -51,6 +52,8 @@ pub struct AppState {
     pub routes: Routes,
     /// The gate.
     pub gate: Gate,
+    /// Calls that we make for somebody.
+    pub invoke: Invoke,
     /// Carried calls.
     pub relay: Relay,
     /// Who is asking.

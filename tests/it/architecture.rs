@@ -49,6 +49,8 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("gate", "catalog"),
     ("feed", "monitor"),
     ("check", "catalog"),
+    ("invoke", "catalog"),
+    ("invoke", "permit"),
     ("monitor", "catalog"),
     ("monitor", "check"),
     ("monitor", "states"),

@@ -35,6 +35,7 @@ mod hostile;
 mod keycloak;
 mod login;
 mod matrix;
+mod mcpgw;
 mod names;
 mod near_valid;
 mod pages;

@@ -68,8 +68,9 @@ pub(in crate::web) async fn page(
                 .monitor
                 .state(&server.path)
                 .map_or(server.profile.num_tools, |known| known.tools()),
-            may_toggle: may(Action::Toggle, server),
-            may_edit: may(Action::Modify, server),
+            may_toggle: may(Action::Toggle, server) && !server.is_built_in(),
+            may_edit: may(Action::Modify, server) && !server.is_built_in(),
+            built_in: server.is_built_in(),
         });
     }
     let register = Call::Registry {
@@ -88,6 +89,7 @@ pub(in crate::web) async fn page(
             .fault
             .clone()
             .filter(|_| rights.is_administrator(who)),
+        none_yet: rows.iter().all(|row| row.built_in),
         servers: rows,
     };
     state.view.page(StatusCode::OK, &page)

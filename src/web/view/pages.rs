@@ -126,6 +126,8 @@ pub struct Servers {
     pub may_register: bool,
     /// Why nginx does not run the newest configuration; for administrators.
     pub fault: Option<String>,
+    /// Whether nobody has registered one that the person may see.
+    pub none_yet: bool,
     /// The servers that the person may see.
     pub servers: Vec<ServerRow>,
 }
@@ -157,6 +159,8 @@ pub struct ServerRow {
     pub health_words: String,
     /// How many tools it has.
     pub tools: i64,
+    /// Whether it is our own.
+    pub built_in: bool,
     /// Whether the person may switch it.
     pub may_toggle: bool,
     /// Whether the person may edit it.
@@ -180,6 +184,7 @@ impl Page for Servers {
             health: "unhealthy".to_owned(),
             health_words: "unhealthy: it is gone".to_owned(),
             tools: 3,
+            built_in: state == "pending",
             may_toggle: state == "live",
             may_edit: state == "live",
         };
@@ -192,6 +197,7 @@ impl Page for Servers {
             chrome: Chrome::sample(),
             may_register: true,
             fault: None,
+            none_yet: true,
             servers: Vec::new(),
         };
         let nobody = Self {
@@ -204,6 +210,7 @@ impl Page for Servers {
         };
         let full = Self {
             fault: Some("a port is taken".to_owned()),
+            none_yet: false,
             servers: rows,
             ..empty.clone()
         };
