@@ -40,7 +40,9 @@ impl Numbers {
     fn around(&mut self, center: &[f32], noise: f32) -> Vec<f32> {
         let mut vector: Vec<f32> = center.iter().map(|x| x + noise * self.next()).collect();
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
+        for x in &mut vector {
+            *x /= length;
+        }
         vector
     }
 }

@@ -23,7 +23,9 @@ impl Numbers {
     fn around(&mut self, center: &[f32], noise: f32) -> Vec<f32> {
         let mut vector: Vec<f32> = center.iter().map(|x| x + noise * self.next()).collect();
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
+        for x in &mut vector {
+            *x /= length;
+        }
         vector
     }
 }
@@ -41,14 +43,15 @@ fn document(number: usize) -> Document {
     )
 }
 
-/// Tools in clusters, as tools of the same kind are.
-fn clusters(
-    count: usize,
-) -> (
+/// Documents, their vectors, and questions near them.
+type Clusters = (
     Vec<Document>,
     std::collections::HashMap<TextKey, Vec<f32>>,
     Vec<Vec<f32>>,
-) {
+);
+
+/// Tools in clusters, as tools of the same kind are.
+fn clusters(count: usize) -> Clusters {
     let mut numbers = Numbers(7);
     let zero = vec![0.0; DIMENSIONS];
     let centers: Vec<Vec<f32>> = (0..60).map(|_| numbers.around(&zero, 1.0)).collect();
