@@ -217,6 +217,12 @@
     meant = setTimeout(() => mean(event.target.value.trim()), 350);
   });
 
+  /* What a search found, for whoever does not see the list. */
+  document.addEventListener("htmx:after:swap", () => {
+    const words = list()?.querySelector(".pager .hint, .blank-title, p.hint")?.textContent ?? "";
+    document.getElementById("found").textContent = words.trim();
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     if (document.getElementById("feed")) listen();
     const query = document.getElementById("q")?.value.trim();
