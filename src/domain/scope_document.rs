@@ -143,6 +143,11 @@ impl ScopeDocument {
         fields.insert("ui_permissions".to_owned(), self.scope.permissions_value());
         fields
     }
+
+    /// The same as YAML, for people to edit.
+    pub fn to_yaml(&self) -> Result<String, InvalidScope> {
+        serde_saphyr::to_string(&self.value()).map_err(|error| fault("the scope", error.to_string()))
+    }
 }
 
 /// A field that says something; a form says lists as JSON text.

@@ -1,20 +1,40 @@
 //! A struct for each page, with samples that show its states; a file for each family of pages. The template of a page
 //! has its name.
 
+mod access;
 mod chrome;
+mod explain;
+mod operations;
 mod refusal;
+mod sample;
 mod server_form;
+mod server_page;
 mod servers;
 mod sign_in;
+mod tab;
+mod tokens;
+mod usage;
 
 use serde::Serialize;
 use tera::Tera;
 
+pub use self::access::{
+    AccessPage, GroupRow, KeyRow, KeysPage, MachineRow, MachinesPage, ScopePage, ScopeRow, SessionRow,
+    SessionsPage,
+};
 pub use self::chrome::{Chrome, Section};
+pub use self::explain::{Asked, ExplainPage, Verdict};
+pub use self::operations::{LogPart, NginxText, Operations, Reason};
 pub use self::refusal::Refusal;
 pub use self::server_form::{Fault, Past, ServerForm};
+pub use self::server_page::{
+    CallsPart, DiffLine, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
+};
 pub use self::servers::{ServerRow, Servers};
 pub use self::sign_in::{Authorize, Choice, Login};
+pub use self::tab::Tab;
+pub use self::tokens::{MadeToken, TokenRow, TokenWish, TokensPage};
+pub use self::usage::{CallFilter, CallRow, UsagePage};
 use super::{Error, render};
 
 /// A page: which file shows it, and in which states it is tried.
@@ -37,5 +57,16 @@ pub(super) fn check(tera: &Tera) -> Result<(), Error> {
     all::<Authorize>(tera)?;
     all::<Refusal>(tera)?;
     all::<Servers>(tera)?;
-    all::<ServerForm>(tera)
+    all::<ServerForm>(tera)?;
+    all::<ServerPage>(tera)?;
+    all::<UsagePage>(tera)?;
+    all::<Operations>(tera)?;
+    all::<NginxText>(tera)?;
+    all::<AccessPage>(tera)?;
+    all::<ScopePage>(tera)?;
+    all::<KeysPage>(tera)?;
+    all::<MachinesPage>(tera)?;
+    all::<SessionsPage>(tera)?;
+    all::<ExplainPage>(tera)?;
+    all::<TokensPage>(tera)
 }
