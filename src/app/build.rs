@@ -43,6 +43,7 @@ use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::trial::Trials;
 use crate::service::unsaid::Unsaid;
 use crate::service::usage::Usage;
 use crate::token::seal::Sealer;
@@ -211,6 +212,7 @@ impl Parts {
             feed: Feed::new(monitor.clone(), rights_now.clone(), config.feed.clone()),
             monitor,
             catalog: catalog.clone(),
+            trials: Trials::new(client.clone(), config.health.timeout),
             relay: Relay::new(
                 client,
                 sessions,

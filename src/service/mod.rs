@@ -34,6 +34,7 @@ pub mod sign_in;
 mod states;
 pub mod stream;
 pub mod tokens;
+pub mod trial;
 pub mod unsaid;
 pub mod until;
 pub mod usage;

@@ -15,6 +15,7 @@ use crate::domain::{FieldFault, Kind};
 use crate::mcp::{self, Resolver};
 use crate::store::{self, Store};
 use crate::token::seal::{Sealer, Unsealable};
+use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
 /// So many events of a server are shown.
@@ -166,6 +167,33 @@ impl Registry {
             .update_server(path, profile, sealed, trusted, event)
             .await?
             .ok_or(Error::Unknown)
+    }
+
+    /// The header lines with which a server would be asked before it is registered, to try it.
+    pub async fn lines_of_new(
+        &self,
+        _permit: &Permit,
+        new: &NewServer,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        self.check_address(&new.profile).await?;
+        let egress = &new.profile.egress;
+        let credentials = Credentials::default().merged(&new.written, egress, false);
+        Ok(credentials.map_err(Error::Field)?.lines(egress))
+    }
+
+    /// The same before a change is saved: what was entered in secret earlier goes along, and nowhere else.
+    pub async fn lines_of_change(
+        &self,
+        _permit: &Permit,
+        before: &Server,
+        edit: &Edit,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        self.check_address(&edit.profile).await?;
+        let egress = &edit.profile.egress;
+        let elsewhere = goes_elsewhere(&before.profile, &edit.profile);
+        let credentials = self.sealer.credentials(before)?;
+        let credentials = credentials.merged(&edit.written, egress, elsewhere);
+        Ok(credentials.map_err(Error::Field)?.lines(egress))
     }
 
     /// Switch a server on or off.

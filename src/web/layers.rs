@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 
-use super::extract::visitor::wants_page;
+use super::extract::visitor::{is_partial, wants_page};
 use super::problem::Problem;
 use super::state::AppState;
 use super::ui::chrome;
@@ -40,7 +40,7 @@ async fn time_limit(request: Request, next: Next) -> Response {
 async fn for_people(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let mut response = next.run(request).await;
-    if !wants_page(&asked) || asked.contains_key("hx-request") {
+    if !wants_page(&asked) || is_partial(&asked) {
         return response;
     }
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {

@@ -14,6 +14,12 @@ pub const TOGGLE: &str = "/toggle/{*path}";
 pub const EDIT: &str = "/edit/{*path}";
 /// The tools of every server, searched.
 pub const TOOLS: &str = "/tools";
+/// The tools of one server.
+pub const TOOLS_OF: &str = "/tools/{*path}";
+/// The question whether a server may go, and the answer.
+pub const REMOVE: &str = "/remove/{*path}";
+/// Ask a server before it is saved.
+pub const TRY: &str = "/register/try";
 /// Calls and figures over time.
 pub const USAGE: &str = "/usage";
 /// One's own tokens.
@@ -175,6 +181,9 @@ pub const ALL: &[&str] = &[
     TOGGLE,
     EDIT,
     TOOLS,
+    TOOLS_OF,
+    REMOVE,
+    TRY,
     USAGE,
     TOKENS,
     ACCESS,
@@ -264,6 +273,15 @@ pub fn asking(page: &str, questions: &[(&str, &str)]) -> String {
         Ok(query) if !query.is_empty() => format!("{page}?{query}"),
         _ => page.to_owned(),
     }
+}
+
+/// The list, which begins with the server that was saved a moment ago.
+pub fn saved(path: &crate::domain::path::ServerPath) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    format!(
+        "{HOME}?saved={}",
+        utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC)
+    )
 }
 
 /// The sign-in at a provider that comes back to `next`.

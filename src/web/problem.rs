@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::groups::Refused;
 use crate::domain::{FieldFault, Kind};
 use crate::service::{
-    callers, catalog, devices, explain, login, machines, registry, scopes, sign_in, tokens, usage,
+    callers, catalog, devices, explain, login, machines, registry, scopes, sign_in, tokens, trial, usage,
 };
 
 /// A failure on its way to the caller.
@@ -203,6 +203,13 @@ impl From<machines::Error> for Problem {
 impl From<catalog::Error> for Problem {
     fn from(error: catalog::Error) -> Self {
         by_kind(error.kind(), &error)
+    }
+}
+
+impl From<trial::Error> for Problem {
+    fn from(error: trial::Error) -> Self {
+        // What a stranger's server does is no failure of ours, and nothing for the log.
+        Self::new(error.kind(), error.to_string())
     }
 }
 

@@ -25,6 +25,7 @@ use crate::service::routes::Routes;
 use crate::service::scopes::Scopes;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
+use crate::service::trial::Trials;
 use crate::service::unsaid::Unsaid;
 use crate::service::usage::Usage;
 
@@ -86,6 +87,8 @@ pub struct AppState {
     pub rights: watch::Receiver<Arc<Rights>>,
     /// What nginx runs.
     pub nginx: watch::Receiver<publisher::Status>,
+    /// Servers that are tried before they are saved.
+    pub trials: Trials,
     /// Pages.
     pub view: View,
     /// The site.

@@ -21,6 +21,7 @@ mod cli_login;
 mod clients;
 mod conformance;
 mod credentials;
+mod e2e;
 mod edges;
 mod faults;
 mod feed;

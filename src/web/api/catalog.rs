@@ -29,7 +29,13 @@ fn list_of(kind: EntryKind) -> Option<&'static List> {
 }
 
 /// Entries of one kind that a caller may see. An administrator reads the whole book; calling is another matter.
-fn visible(rights: &Rights, who: &Identity, path: &ServerPath, kind: EntryKind, all: &[Kept]) -> Vec<Value> {
+pub(in crate::web) fn visible(
+    rights: &Rights,
+    who: &Identity,
+    path: &ServerPath,
+    kind: EntryKind,
+    all: &[Kept],
+) -> Vec<Value> {
     seen(rights, who, path, kind, all)
         .into_iter()
         .map(shown)

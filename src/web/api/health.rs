@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +20,7 @@ use crate::web::extract::path::{Mount, Rest};
 use crate::web::extract::visitor::Member;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
+use crate::web::ui::preferences::back;
 
 /// Checks of a history at most.
 const MOST_PAST: u32 = 10_000;
@@ -81,7 +83,7 @@ pub(in crate::web) async fn refresh(
     State(state): State<AppState>,
     Mount(path): Mount,
     change: Change,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let (_, server) = state
         .registry
         .may(&change.caller.identity, Action::CheckHealth, &path)
@@ -95,6 +97,9 @@ pub(in crate::web) async fn refresh(
         .await
         .and_then(|checked| checked.state);
     let checked = checked.ok_or_else(|| Problem::new(Kind::Unavailable, "the server is not routed yet"))?;
+    if change.from_page {
+        return Ok(Redirect::to(back(&change.headers).as_str()).into_response());
+    }
     let mut body = match words(&checked) {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -104,7 +109,7 @@ pub(in crate::web) async fn refresh(
         json!(format!("Service {path} refreshed successfully")),
     );
     body.insert("service_path".to_owned(), json!(path));
-    Ok(Json(Value::Object(body)))
+    Ok(Json(Value::Object(body)).into_response())
 }
 
 /// Wait until a server that changed with `revision` has been checked, as long as the caller asks (`wait`, in seconds) or

@@ -19,6 +19,7 @@ use crate::web::extract::visitor::Member;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
+use crate::web::ui::preferences::back;
 use crate::web::ui::server_form;
 
 /// Whoever switches a server on waits so many seconds for its check, unless they say otherwise.
@@ -66,7 +67,7 @@ pub(super) async fn create(
 /// `POST /register`.
 pub(in crate::web) async fn register(State(state): State<AppState>, change: Change) -> Response {
     match create(&state, &change, Description::Required).await {
-        Ok(_) if change.from_page => Redirect::to(links::HOME).into_response(),
+        Ok((server, _)) if change.from_page => Redirect::to(&links::saved(&server.path)).into_response(),
         Err(problem) if change.from_page => server_form::refused(&state, &change, None, &problem),
         Err(problem) => problem.into_response(),
         Ok((server, standing)) => {
@@ -93,7 +94,7 @@ pub(in crate::web) async fn toggle(
     });
     let (server, standing) = switch(&state, &change, &path, on).await?;
     if change.from_page {
-        return Ok(Redirect::to(links::HOME).into_response());
+        return Ok(Redirect::to(back(&change.headers).as_str()).into_response());
     }
     let mut body = Map::new();
     body.insert(
@@ -142,6 +143,7 @@ pub(in crate::web) async fn edit(
     change: Change,
 ) -> Response {
     match apply_edit(&state, &path, &change).await {
+        Ok(()) if change.from_page => Redirect::to(&links::saved(&path)).into_response(),
         Ok(()) => Redirect::to(links::HOME).into_response(),
         Err(problem) if change.from_page => server_form::refused(&state, &change, Some(&path), &problem),
         Err(problem) => problem.into_response(),

@@ -81,3 +81,8 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
         .unwrap_or_default();
     accept.contains("text/html")
 }
+
+/// Whether our own script asks, for a part of the page.
+pub(crate) fn is_partial(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request") && !headers.contains_key("hx-history-restore-request")
+}

@@ -15,7 +15,7 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::{Problem, status};
 use crate::web::state::AppState;
-use crate::web::view::pages::{Chrome, Fault, Past, Section, ServerForm};
+use crate::web::view::pages::{Chrome, Fault, Past, Section, ServerForm, Trial};
 
 use super::chrome::chrome;
 
@@ -66,27 +66,48 @@ pub(in crate::web) fn refused(
     path: Option<&ServerPath>,
     problem: &Problem,
 ) -> Response {
-    let mut faults: Vec<Fault> = problem
-        .faults()
-        .iter()
-        .map(|fault| Fault {
-            field: fault.field.clone(),
-            message: fault.message.clone(),
-        })
-        .collect();
-    if faults.is_empty() {
-        faults.push(Fault {
-            field: String::new(),
-            message: problem.detail().to_owned(),
-        });
-    }
+    let (status, _) = status(problem.kind());
+    state
+        .view
+        .page(status, &again(state, change, path, faults(problem)))
+}
+
+/// The form again, with what was typed and what the server said when it was tried.
+pub(super) fn tried(
+    state: &AppState,
+    change: &Change,
+    path: Option<&ServerPath>,
+    mut trial: Trial,
+) -> Response {
+    let faults = std::mem::take(&mut trial.faults);
+    let page = ServerForm {
+        trial: Some(trial),
+        ..again(state, change, path, faults)
+    };
+    state.view.page(axum::http::StatusCode::OK, &page)
+}
+
+fn again(state: &AppState, change: &Change, path: Option<&ServerPath>, faults: Vec<Fault>) -> ServerForm {
     let chrome = chrome(state, &change.caller, &change.headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&change.caller.identity);
-    let (status, _) = status(problem.kind());
-    state.view.page(
-        status,
-        &form(chrome, path, change.draft.0.clone(), faults, is_admin),
-    )
+    form(chrome, path, change.draft.0.clone(), faults, is_admin)
+}
+
+/// The faults of a refusal; one that has none of its own is the whole form's.
+pub(super) fn faults(problem: &Problem) -> Vec<Fault> {
+    let faults = problem.faults().iter().map(|fault| Fault {
+        field: fault.field.clone(),
+        message: fault.message.clone(),
+    });
+    let faults: Vec<Fault> = faults.collect();
+    if faults.is_empty() {
+        let message = problem.detail().to_owned();
+        return vec![Fault {
+            field: String::new(),
+            message,
+        }];
+    }
+    faults
 }
 
 fn form(
@@ -129,6 +150,7 @@ fn form(
         pinned: text("pinned") == "true",
         trusted: text("trusted") == "true",
         is_admin,
+        trial: None,
         faults,
         history: Vec::new(),
     }

@@ -1,95 +1,204 @@
-//! The list of servers.
+//! The list of servers: rights first, then the words that are looked for, then the page.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
-use crate::domain::access::{Action, Call, decide};
-use crate::domain::server::Standing;
-use crate::web::api::record::health_words;
-use crate::web::api::servers::known_standing;
-use crate::web::extract::visitor::PageMember;
+use super::chrome::{chrome, kept};
+use super::server_row::{Condition, Eyes};
+use crate::domain::access::Action;
+use crate::domain::server::Server;
+use crate::web::extract::visitor::{PageMember, is_partial};
+use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::pages::{Section, ServerRow, Servers};
-
-use super::chrome::chrome;
+use crate::web::view::pages::{Figures, List, Section, ServerList, ServerRow, Servers, Tab};
 
 /// The cookie of how servers are shown.
 pub(super) const VIEW: (&str, &[&str]) = ("gatehouse_view", &["table", "cards"]);
+/// Servers of a page.
+const PAGE: usize = 50;
+/// Longer words are looked for up to here.
+const LONGEST_QUERY: usize = 200;
 
-/// `GET /`.
+/// What is looked for. Everything is a text: an address is anybody's to write.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    show: String,
+    #[serde(default)]
+    page: String,
+    #[serde(default)]
+    saved: String,
+}
+
+/// The filters: a word in the address, and what it is called.
+const FILTERS: [(&str, &str); 4] = [
+    ("all", "All"),
+    ("enabled", "Enabled"),
+    ("disabled", "Disabled"),
+    ("issues", "Issues"),
+];
+
+fn passes(filter: &str, server: &Server, condition: &Condition) -> bool {
+    match filter {
+        "enabled" => server.enabled,
+        "disabled" => !server.enabled,
+        "issues" => matches!(condition.tone, "warn" | "bad"),
+        _ => true,
+    }
+}
+
+/// Whether every word stands somewhere in what its owner says of it.
+fn speaks_of(server: &Server, words: &[String]) -> bool {
+    let profile = &server.profile;
+    let texts = [
+        profile.name.as_str(),
+        profile.description.as_str(),
+        server.path.as_str(),
+    ];
+    let texts = texts.into_iter().chain(profile.tags.iter().map(String::as_str));
+    let texts = texts.collect::<Vec<_>>().join("\n").to_lowercase();
+    words.iter().all(|word| texts.contains(word))
+}
+
+/// `GET /`: the page; for our script the list alone.
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     headers: HeaderMap,
+    Query(asked): Query<Asked>,
 ) -> Response {
     let who = &caller.identity;
     let servers = match state.registry.list(who).await {
         Ok(servers) => servers,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let rights = state.rights.borrow().clone();
-    let may = |action, server: &crate::domain::server::Server| {
-        let call = Call::Registry {
-            action,
-            service: Some((&server.path, &server.profile.name)),
-        };
-        decide(who, &call, &rights).is_ok()
-    };
-    // What nginx says may name addresses.
-    let refused = if rights.is_administrator(who) {
-        state.nginx.borrow().refused.clone()
-    } else {
-        std::collections::BTreeMap::default()
-    };
-    let mut rows = Vec::with_capacity(servers.len());
-    for server in &servers {
-        let standing = if server.enabled {
-            known_standing(&state, &server.path)
-        } else {
-            Standing::Disabled
-        };
-        let words = health_words(&state, server);
-        rows.push(ServerRow {
-            name: server.profile.name.clone(),
-            path: server.path.to_string(),
-            description: server.profile.description.clone(),
-            url: format!("{}{}/mcp", state.site.public_url, server.path),
-            tags: server.profile.tags.clone(),
-            enabled: server.enabled,
-            trusted: server.trusted,
-            state: standing.word().to_owned(),
-            reason: standing.reason().map(str::to_owned).or_else(|| {
-                let why = refused.get(&server.profile.proxy_pass_url.origin().to_string())?;
-                Some(format!(
-                    "carried by the gateway, because nginx refused its block: {why}"
-                ))
-            }),
-            health: words.split(':').next().unwrap_or_default().to_owned(),
-            health_words: words,
-            tools: state
-                .monitor
-                .state(&server.path)
-                .map_or(server.profile.num_tools, |known| known.tools()),
-            may_toggle: may(Action::Toggle, server),
-            may_edit: may(Action::Modify, server),
-        });
-    }
-    let register = Call::Registry {
-        action: Action::Register,
-        service: None,
-    };
+    let eyes = Eyes::new(&state, who);
+    let seen: Vec<(Server, Condition)> = servers
+        .into_iter()
+        .map(|server| {
+            let condition = eyes.condition(&server);
+            (server, condition)
+        })
+        .collect();
+    let (list, saved) = list(&eyes, &asked, seen, &headers);
     let page = Servers {
         chrome: chrome(&state, &caller, &headers, Section::Servers),
-        may_register: decide(who, &register, &rights).is_ok(),
+        may_register: eyes.may(Action::Register, None),
         fault: state
             .nginx
             .borrow()
             .fault
             .clone()
-            .filter(|_| rights.is_administrator(who)),
-        servers: rows,
+            .filter(|_| eyes.is_administrator()),
+        saved,
+        list,
     };
-    state.view.page(StatusCode::OK, &page)
+    if is_partial(&headers) {
+        state.view.page(StatusCode::OK, &ServerList(page))
+    } else {
+        state.view.page(StatusCode::OK, &page)
+    }
+}
+
+fn list(
+    eyes: &Eyes<'_>,
+    asked: &Asked,
+    seen: Vec<(Server, Condition)>,
+    headers: &HeaderMap,
+) -> (List, Option<ServerRow>) {
+    let query: String = asked.q.trim().chars().take(LONGEST_QUERY).collect();
+    let words: Vec<String> = query
+        .to_lowercase()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    let show = FILTERS.iter().find(|(word, _)| *word == asked.show);
+    let show = show.map_or("all", |(word, _)| *word);
+    let figures = figures(eyes, &seen);
+    let saved = seen
+        .iter()
+        .position(|(server, _)| !asked.saved.is_empty() && server.path.as_str() == asked.saved);
+    let saved = saved.and_then(|at| seen.get(at)).map(|(server, _)| {
+        let condition = eyes.condition(server);
+        eyes.row(server, condition)
+    });
+
+    let found: Vec<(Server, Condition)> = seen
+        .into_iter()
+        .filter(|(server, _)| speaks_of(server, &words))
+        .collect();
+    let tabs = FILTERS.map(|(word, name)| Tab {
+        show: word,
+        name,
+        count: found
+            .iter()
+            .filter(|(server, condition)| passes(word, server, condition))
+            .count(),
+        href: address(&query, word, 1),
+        is_here: word == show,
+    });
+    let mut found: Vec<(Server, Condition)> = found
+        .into_iter()
+        .filter(|(server, condition)| passes(show, server, condition))
+        .collect();
+    found.sort_by_cached_key(|(server, _)| (server.profile.name.to_lowercase(), server.path.clone()));
+    let total = found.len();
+    let last_page = total.div_ceil(PAGE).max(1);
+    let number = asked.page.parse::<usize>().unwrap_or(1).clamp(1, last_page);
+    let first = (number - 1) * PAGE;
+    let rows = found.into_iter().skip(first).take(PAGE);
+    let rows: Vec<ServerRow> = rows
+        .map(|(server, condition)| eyes.row(&server, condition))
+        .collect();
+    let list = List {
+        here: address(&query, show, number),
+        show,
+        view: kept(headers, VIEW),
+        tabs: tabs.to_vec(),
+        figures,
+        first: first + usize::from(!rows.is_empty()),
+        last: first + rows.len(),
+        total,
+        previous: (number > 1).then(|| address(&query, show, number - 1)),
+        next: (number < last_page).then(|| address(&query, show, number + 1)),
+        query,
+        rows,
+    };
+    (list, saved)
+}
+
+fn figures(eyes: &Eyes<'_>, seen: &[(Server, Condition)]) -> Figures {
+    let count = |is_so: &dyn Fn(&(Server, Condition)) -> bool| seen.iter().filter(|one| is_so(one)).count();
+    Figures {
+        servers: seen.len(),
+        enabled: count(&|(server, _)| server.enabled),
+        healthy: count(&|(_, condition)| condition.tone == "good"),
+        issues: count(&|(_, condition)| matches!(condition.tone, "warn" | "bad")),
+        tools: seen.iter().map(|(server, _)| eyes.tools(server)).sum(),
+    }
+}
+
+/// The list with these words, this filter and this page; what is not said is not written.
+fn address(query: &str, show: &str, page: usize) -> String {
+    let mut said = Vec::new();
+    if !query.is_empty() {
+        said.push(format!("q={}", utf8_percent_encode(query, NON_ALPHANUMERIC)));
+    }
+    if show != "all" {
+        said.push(format!("show={show}"));
+    }
+    if page > 1 {
+        said.push(format!("page={page}"));
+    }
+    if said.is_empty() {
+        links::HOME.to_owned()
+    } else {
+        format!("{}?{}", links::HOME, said.join("&"))
+    }
 }

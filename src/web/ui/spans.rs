@@ -4,14 +4,14 @@ use crate::clock::Timestamp;
 use crate::service::usage::Question;
 use crate::web::links;
 use crate::web::view::chart::{Span, Window};
-use crate::web::view::pages::Tab;
+use crate::web::view::pages::Aspect;
 
 /// The choices, each with the other questions of the page.
-pub(super) fn tabs(page: &str, here: Span, others: &[(&str, &str)]) -> Vec<Tab> {
+pub(super) fn tabs(page: &str, here: Span, others: &[(&str, &str)]) -> Vec<Aspect> {
     let tab = |span: Span| {
         let mut questions = vec![("span", span.word)];
         questions.extend_from_slice(others);
-        Tab {
+        Aspect {
             href: links::asking(page, &questions),
             name: span.name,
             is_here: span == here,

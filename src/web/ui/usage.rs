@@ -18,7 +18,7 @@ use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::chart::{Span, Window, amount, duration, stack};
-use crate::web::view::pages::{CallFilter, CallRow, Chrome, Section, Tab, UsagePage};
+use crate::web::view::pages::{Aspect, CallFilter, CallRow, Chrome, Section, UsagePage};
 
 /// Calls on a page.
 const ROWS: &str = "50";
@@ -128,7 +128,7 @@ pub(in crate::web) async fn page(
 
 fn empty(look: &Look, span: Span, chrome: Chrome) -> UsagePage {
     let by = look.by();
-    let tab = |word: &'static str, name| Tab {
+    let tab = |word: &'static str, name| Aspect {
         href: look.address(&[("span", span.word), ("by", word)]),
         name,
         is_here: word == by,

@@ -36,7 +36,7 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
     let permit = administration(&state, &change.caller.identity)?;
     let (name, description) = (typed(&change.draft, "name"), typed(&change.draft, "description"));
     if typed(&change.draft, "action") == "remove" {
-        let _ = removed(&state, &permit, &name).await?;
+        drop(removed(&state, &permit, &name).await?);
         return Ok(Redirect::to(links::ACCESS_MACHINES).into_response());
     }
     let groups = typed(&change.draft, "groups");

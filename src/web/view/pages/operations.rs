@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::hostile;
-use super::{Chrome, Page, Tab};
+use super::{Aspect, Chrome, Page};
 use crate::web::view::chart::{Flow, Load, flow};
 
 /// What nginx runs, and where the load goes.
@@ -38,7 +38,7 @@ pub struct Operations {
     /// How many listen to the feed.
     pub listeners: String,
     /// How far back the map looks.
-    pub spans: Vec<Tab>,
+    pub spans: Vec<Aspect>,
     /// Where the load goes.
     pub map: Option<Flow>,
     /// Calls of the map.
@@ -90,7 +90,7 @@ impl Page for Operations {
             unresolved: Vec::new(),
             log: None,
             listeners: "0".to_owned(),
-            spans: Tab::samples(),
+            spans: Aspect::samples(),
             map: None,
             calls: "0".to_owned(),
         };

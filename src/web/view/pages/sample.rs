@@ -1,11 +1,7 @@
 //! Values for samples that nobody wishes to see on a page.
 
 use super::Fault;
-
-/// Markup, a mark that turns the direction of writing, and ten thousand characters without a space.
-pub(super) fn hostile() -> String {
-    format!("<script>alert(1)</script>\"'&\u{202e}{}", "x".repeat(10_000))
-}
+pub(super) use super::hostile;
 
 /// A moment.
 pub(super) fn moment() -> String {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Chrome, Page};
+use super::{Chrome, Page, hostile};
 
 /// A fault beside its field; without a field it is the whole form's.
 #[derive(Debug, Clone, Serialize)]
@@ -22,6 +22,72 @@ pub struct Past {
     pub actor: String,
     /// What, in a few words.
     pub deed: &'static str,
+}
+
+/// What a server said when it was tried before it was saved.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// Whether it answered as an MCP server does.
+    pub answers: bool,
+    /// What is to be said of it.
+    pub words: String,
+    /// What in the form kept it from being asked.
+    pub faults: Vec<Fault>,
+    /// How it is spoken with.
+    pub transport: Option<&'static str>,
+    /// How long its first answer took.
+    pub latency_ms: Option<u64>,
+    /// Its own name and version.
+    pub names: String,
+    /// How many tools it lists.
+    pub count: usize,
+    /// The first of them.
+    pub tools: Vec<String>,
+}
+
+impl Trial {
+    fn samples() -> Vec<Self> {
+        let good = Self {
+            answers: true,
+            words: "The server answers.".to_owned(),
+            faults: Vec::new(),
+            transport: Some("modern"),
+            latency_ms: Some(7),
+            names: "weather 1.0".to_owned(),
+            count: 2,
+            tools: vec!["forecast".to_owned(), hostile()],
+        };
+        let bad = Self {
+            answers: false,
+            words: hostile(),
+            faults: vec![Fault {
+                field: "proxy_pass_url".to_owned(),
+                message: hostile(),
+            }],
+            transport: None,
+            latency_ms: None,
+            names: hostile(),
+            count: 0,
+            tools: Vec::new(),
+        };
+        vec![good, bad]
+    }
+}
+
+/// The same alone, for our script to put into the form.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrialPart {
+    /// What it said.
+    pub trial: Option<Trial>,
+}
+
+impl Page for TrialPart {
+    const NAME: &'static str = "parts/trial.html";
+
+    fn samples() -> Vec<Self> {
+        let trials = Trial::samples().into_iter().map(Some);
+        trials.chain([None]).map(|trial| Self { trial }).collect()
+    }
 }
 
 /// The form of a server.
@@ -67,6 +133,8 @@ pub struct ServerForm {
     pub trusted: bool,
     /// Whether the person may say so.
     pub is_admin: bool,
+    /// What the server said when it was tried.
+    pub trial: Option<Trial>,
     /// What was wrong with what was typed.
     pub faults: Vec<Fault>,
     /// What was done to it of late.
@@ -98,6 +166,7 @@ impl Page for ServerForm {
             pinned: false,
             trusted: true,
             is_admin: true,
+            trial: Trial::samples().pop(),
             faults: Vec::new(),
             history: Vec::new(),
         };
@@ -119,6 +188,9 @@ impl Page for ServerForm {
         let refused = Self {
             faults: fields.map(fault).to_vec(),
             is_admin: false,
+            name: hostile(),
+            description: hostile(),
+            trial: None,
             ..new.clone()
         };
         let editing = Self {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{hostile, moment};
-use super::{Chrome, Page, Past, Tab};
+use super::{Aspect, Chrome, Page, Past};
 use crate::web::view::chart::{Line, Sight, Stack, Uptime, Window, line, stack, uptime};
 use crate::web::view::connect::{Recipe, recipes};
 
@@ -15,7 +15,7 @@ pub struct ServerPage {
     /// Who it is.
     pub server: Portrait,
     /// How far back the drawings look.
-    pub spans: Vec<Tab>,
+    pub spans: Vec<Aspect>,
     /// Below them, from left to right.
     pub marks: Vec<&'static str>,
     /// Whether it answered.
@@ -224,7 +224,7 @@ fn empty() -> ServerPage {
         chrome: Chrome::sample(),
         recipes: recipes("weather", &server.url),
         server,
-        spans: Tab::samples(),
+        spans: Aspect::samples(),
         marks: vec!["1 h ago", "now"],
         uptime: uptime(&[], window),
         latency: None,

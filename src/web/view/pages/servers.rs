@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Chrome, Page};
+use super::{Chrome, Page, hostile};
 
-/// The list of servers.
+/// The list of servers with everything around it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Servers {
     /// Around it.
@@ -13,8 +13,74 @@ pub struct Servers {
     pub may_register: bool,
     /// Why nginx does not run the newest configuration; for administrators.
     pub fault: Option<String>,
-    /// The servers that the person may see.
-    pub servers: Vec<ServerRow>,
+    /// The server that was saved a moment ago.
+    pub saved: Option<ServerRow>,
+    /// The list.
+    pub list: List,
+}
+
+/// The list alone, for our script to put in the place of the one before.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct ServerList(pub Servers);
+
+/// A page of the list.
+#[derive(Debug, Clone, Serialize)]
+pub struct List {
+    /// Its address.
+    pub here: String,
+    /// What is looked for.
+    pub query: String,
+    /// Which filter is on.
+    pub show: &'static str,
+    /// `table` or `cards`.
+    pub view: &'static str,
+    /// The filters.
+    pub tabs: Vec<Tab>,
+    /// Figures over everything that the person may see.
+    pub figures: Figures,
+    /// The servers.
+    pub rows: Vec<ServerRow>,
+    /// The number of the first one shown.
+    pub first: usize,
+    /// And of the last one.
+    pub last: usize,
+    /// How many there are behind this filter.
+    pub total: usize,
+    /// The address of the page before.
+    pub previous: Option<String>,
+    /// And of the one after.
+    pub next: Option<String>,
+}
+
+/// A filter.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tab {
+    /// Its word in the address.
+    pub show: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// How many servers pass it.
+    pub count: usize,
+    /// Where it leads.
+    pub href: String,
+    /// Whether it is on.
+    pub is_here: bool,
+}
+
+/// Figures over everything that the person may see.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Figures {
+    /// Servers.
+    pub servers: usize,
+    /// Of them switched on.
+    pub enabled: usize,
+    /// Of them well.
+    pub healthy: usize,
+    /// Of them not.
+    pub issues: usize,
+    /// Their tools.
+    pub tools: i64,
 }
 
 /// A server in the list.
@@ -34,52 +100,131 @@ pub struct ServerRow {
     pub enabled: bool,
     /// Whether an administrator trusts it.
     pub trusted: bool,
-    /// `live`, `pending` or `disabled`.
-    pub state: String,
-    /// Why it is pending.
+    /// The colour of how it is: `good`, `warn`, `bad` or `off`.
+    pub tone: &'static str,
+    /// The word for it.
+    pub word: &'static str,
+    /// Why.
     pub reason: Option<String>,
-    /// How it is: the word for the colour.
-    pub health: String,
-    /// And all that is said of it.
-    pub health_words: String,
+    /// How it is in the words of the feed.
+    pub status: String,
+    /// How it is spoken with, if that is known.
+    pub transport: Option<&'static str>,
+    /// How long its last first answer took.
+    pub latency_ms: Option<u64>,
+    /// When it was last asked.
+    pub checked_at: Option<String>,
     /// How many tools it has.
     pub tools: i64,
+    /// Its owner's rating.
+    pub stars: i64,
+    /// Who registered it.
+    pub source: String,
     /// Whether the person may switch it.
     pub may_toggle: bool,
     /// Whether the person may edit it.
     pub may_edit: bool,
+    /// Whether the person may have it checked.
+    pub may_check: bool,
+    /// Whether the person may remove it.
+    pub may_remove: bool,
+}
+
+impl ServerRow {
+    /// One that answers; the other states differ from it.
+    pub(super) fn sample() -> Self {
+        Self {
+            name: "Weather".to_owned(),
+            path: "/weather".to_owned(),
+            description: "Forecasts".to_owned(),
+            url: "http://127.0.0.1:8080/weather/mcp".to_owned(),
+            tags: vec!["forecast".to_owned()],
+            enabled: true,
+            trusted: true,
+            tone: "good",
+            word: "Healthy",
+            reason: None,
+            status: "healthy".to_owned(),
+            transport: Some("modern"),
+            latency_ms: Some(12),
+            checked_at: Some("2026-01-02T03:04:05Z".to_owned()),
+            tools: 3,
+            stars: 4,
+            source: "ada".to_owned(),
+            may_toggle: true,
+            may_edit: true,
+            may_check: true,
+            may_remove: true,
+        }
+    }
+}
+
+fn rows() -> Vec<ServerRow> {
+    let row = ServerRow::sample();
+    let pending = ServerRow {
+        tone: "warn",
+        word: "Pending",
+        reason: Some("the name does not resolve".to_owned()),
+        transport: None,
+        latency_ms: None,
+        checked_at: None,
+        ..row.clone()
+    };
+    let off = ServerRow {
+        enabled: false,
+        tone: "off",
+        word: "Disabled",
+        status: "disabled".to_owned(),
+        may_toggle: false,
+        may_edit: false,
+        may_check: false,
+        may_remove: false,
+        ..row.clone()
+    };
+    let bad = ServerRow {
+        name: hostile(),
+        description: hostile(),
+        tags: vec![hostile(); 3],
+        trusted: false,
+        tone: "bad",
+        word: "Unhealthy",
+        reason: Some(hostile()),
+        source: hostile(),
+        ..row.clone()
+    };
+    vec![row, pending, off, bad]
 }
 
 impl Page for Servers {
     const NAME: &'static str = "pages/servers.html";
 
     fn samples() -> Vec<Self> {
-        let row = |state: &str, reason: Option<&str>| ServerRow {
-            name: "Weather".to_owned(),
-            path: "/weather".to_owned(),
-            description: "Forecasts".to_owned(),
-            url: "http://127.0.0.1:8080/weather/mcp".to_owned(),
-            tags: vec!["forecast".to_owned()],
-            enabled: state != "disabled",
-            trusted: state == "live",
-            state: state.to_owned(),
-            reason: reason.map(str::to_owned),
-            health: "unhealthy".to_owned(),
-            health_words: "unhealthy: it is gone".to_owned(),
-            tools: 3,
-            may_toggle: state == "live",
-            may_edit: state == "live",
+        let tab = |show, name, is_here| Tab {
+            show,
+            name,
+            count: 3,
+            href: format!("/?show={show}"),
+            is_here,
         };
-        let rows = vec![
-            row("live", None),
-            row("pending", Some("the name does not resolve")),
-            row("disabled", None),
-        ];
         let empty = Self {
             chrome: Chrome::sample(),
             may_register: true,
             fault: None,
-            servers: Vec::new(),
+            saved: None,
+            list: List {
+                here: "/".to_owned(),
+                query: String::new(),
+                show: "all",
+                view: "table",
+                tabs: vec![tab("all", "All", true), tab("issues", "Issues", false)],
+                figures: Figures::default(),
+                rows: Vec::new(),
+                first: 0,
+                last: 0,
+                total: 0,
+                previous: None,
+                next: None,
+            },
         };
         let nobody = Self {
             chrome: Chrome {
@@ -89,11 +234,75 @@ impl Page for Servers {
             may_register: false,
             ..empty.clone()
         };
-        let full = Self {
-            fault: Some("a port is taken".to_owned()),
-            servers: rows,
+        let none_found = Self {
+            list: List {
+                query: hostile(),
+                show: "issues",
+                figures: Figures {
+                    servers: 3,
+                    ..Figures::default()
+                },
+                ..empty.list.clone()
+            },
             ..empty.clone()
         };
-        vec![empty, nobody, full]
+        let full = Self {
+            fault: Some("a port is taken".to_owned()),
+            saved: rows().pop(),
+            list: List {
+                rows: rows(),
+                figures: Figures {
+                    servers: 4,
+                    ..Figures::default()
+                },
+                previous: Some("/?page=1".to_owned()),
+                next: Some("/?page=3".to_owned()),
+                first: 51,
+                last: 54,
+                total: 120,
+                ..empty.list.clone()
+            },
+            ..empty.clone()
+        };
+        let cards = Self {
+            list: List {
+                view: "cards",
+                ..full.list.clone()
+            },
+            saved: Some(ServerRow::sample()),
+            ..full.clone()
+        };
+        vec![empty, nobody, none_found, full, cards]
+    }
+}
+
+impl Page for ServerList {
+    const NAME: &'static str = "parts/servers.html";
+
+    fn samples() -> Vec<Self> {
+        Servers::samples().into_iter().map(Self).collect()
+    }
+}
+
+/// The question whether a server may go.
+#[derive(Debug, Clone, Serialize)]
+pub struct Removal {
+    /// Around it.
+    pub chrome: Chrome,
+    /// Its display name.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+}
+
+impl Page for Removal {
+    const NAME: &'static str = "pages/removal.html";
+
+    fn samples() -> Vec<Self> {
+        vec![Self {
+            chrome: Chrome::sample(),
+            name: hostile(),
+            path: "/weather".to_owned(),
+        }]
     }
 }

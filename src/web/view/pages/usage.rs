@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{fault, hostile, moment};
-use super::{Chrome, Fault, Page, Tab};
+use super::{Aspect, Chrome, Fault, Page};
 use crate::web::view::chart::{Stack, Window, stack};
 
 /// Calls, drawn and one by one.
@@ -16,9 +16,9 @@ pub struct UsagePage {
     /// Whether calls are logged at all.
     pub has_log: bool,
     /// How far back it looks.
-    pub spans: Vec<Tab>,
+    pub spans: Vec<Aspect>,
     /// What has a colour of its own.
-    pub bys: Vec<Tab>,
+    pub bys: Vec<Aspect>,
     /// Below the drawing.
     pub marks: Vec<&'static str>,
     /// What the list is narrowed by.
@@ -133,8 +133,8 @@ impl Page for UsagePage {
     fn samples() -> Vec<Self> {
         let empty = Self {
             has_log: true,
-            spans: Tab::samples(),
-            bys: Tab::samples(),
+            spans: Aspect::samples(),
+            bys: Aspect::samples(),
             marks: vec!["1 h ago", "now"],
             ..Self::nothing(Chrome::sample())
         };

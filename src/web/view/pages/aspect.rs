@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// One of several views of a page.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tab {
+pub struct Aspect {
     /// Where it leads.
     pub href: String,
     /// What it is called.
@@ -13,7 +13,7 @@ pub struct Tab {
     pub is_here: bool,
 }
 
-impl Tab {
+impl Aspect {
     pub(super) fn samples() -> Vec<Self> {
         [("1 hour", true), ("24 hours", false)]
             .map(|(name, is_here)| Self {

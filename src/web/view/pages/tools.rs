@@ -1,0 +1,141 @@
+//! Tools: those of one server, and all of them searched.
+
+use serde::Serialize;
+
+use super::{Chrome, Page, hostile};
+
+/// A tool.
+#[derive(Debug, Clone, Serialize)]
+pub struct ToolView {
+    /// Its name.
+    pub name: String,
+    /// Its title for people, if it has one.
+    pub title: Option<String>,
+    /// What it says it does.
+    pub description: String,
+    /// The schema of its arguments, indented.
+    pub schema: String,
+    /// What its server hints at: `reads only`, `may destroy`, …
+    pub hints: Vec<&'static str>,
+    /// Whether it waits for approval.
+    pub is_held: bool,
+    /// The server that has it.
+    pub server_name: String,
+    /// And its path.
+    pub server_path: String,
+}
+
+impl ToolView {
+    fn sample(text: &str) -> Self {
+        Self {
+            name: text.to_owned(),
+            title: Some(text.to_owned()),
+            description: text.to_owned(),
+            schema: "{\n  \"type\": \"object\"\n}".to_owned(),
+            hints: vec!["reads only"],
+            is_held: true,
+            server_name: text.to_owned(),
+            server_path: "/weather".to_owned(),
+        }
+    }
+}
+
+/// The tools of one server.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerTools {
+    /// Around it.
+    pub chrome: Chrome,
+    /// The server's name.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// Whether calls can reach it: it is switched on.
+    pub enabled: bool,
+    /// How it is spoken with; empty when nobody has asked it yet.
+    pub transport: &'static str,
+    /// Its tools, as far as the person may see them.
+    pub tools: Vec<ToolView>,
+}
+
+impl Page for ServerTools {
+    const NAME: &'static str = "pages/server_tools.html";
+
+    fn samples() -> Vec<Self> {
+        let full = Self {
+            chrome: Chrome::sample(),
+            name: "Weather".to_owned(),
+            path: "/weather".to_owned(),
+            enabled: true,
+            transport: "modern",
+            tools: vec![ToolView::sample("forecast"), ToolView::sample(&hostile())],
+        };
+        let empty = Self {
+            enabled: false,
+            tools: Vec::new(),
+            ..full.clone()
+        };
+        vec![full, empty]
+    }
+}
+
+/// The same alone, for a dialog.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct ToolDialog(pub ServerTools);
+
+impl Page for ToolDialog {
+    const NAME: &'static str = "parts/server_tools.html";
+
+    fn samples() -> Vec<Self> {
+        ServerTools::samples().into_iter().map(Self).collect()
+    }
+}
+
+/// The tools of every server, searched.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tools {
+    /// Around it.
+    pub chrome: Chrome,
+    /// What is looked for.
+    pub query: String,
+    /// How many there are.
+    pub total: usize,
+    /// The first of them.
+    pub tools: Vec<ToolView>,
+}
+
+impl Page for Tools {
+    const NAME: &'static str = "pages/tools.html";
+
+    fn samples() -> Vec<Self> {
+        let full = Self {
+            chrome: Chrome::sample(),
+            query: hostile(),
+            total: 70,
+            tools: vec![ToolView::sample("forecast"), ToolView::sample(&hostile())],
+        };
+        let none = Self {
+            tools: Vec::new(),
+            total: 0,
+            ..full.clone()
+        };
+        let empty = Self {
+            query: String::new(),
+            ..none.clone()
+        };
+        vec![full, none, empty]
+    }
+}
+
+/// The same list alone.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct ToolList(pub Tools);
+
+impl Page for ToolList {
+    const NAME: &'static str = "parts/tools.html";
+
+    fn samples() -> Vec<Self> {
+        Tools::samples().into_iter().map(Self).collect()
+    }
+}

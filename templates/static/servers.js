@@ -1,0 +1,216 @@
+// The list of servers lives: it hears of changes over the feed, does what its buttons say without leaving the page, and
+// looks by meaning after it has looked by words.
+"use strict";
+
+(() => {
+  const { say, refusal, ask, since, enliven, keep } = window.gatehouse;
+  const list = () => document.getElementById("list");
+  const rowOf = (path) => document.querySelector(`#list [data-server="${CSS.escape(path)}"]`);
+
+  /* The words of the feed, as the server writes them into a row. */
+  const WORDS = {
+    healthy: ["good", "Healthy"], unhealthy: ["bad", "Unhealthy"], "healthy-auth-expired": ["warn", "Credential refused"],
+    checking: ["off", "Checking"], disabled: ["off", "Disabled"], unknown: ["off", "Not checked"],
+  };
+
+  /* The list again from the server, as it is there now: after a change, and not more often than once a moment. */
+  let again = 0;
+  function renew(soon = 250) {
+    clearTimeout(again);
+    again = setTimeout(async () => {
+      const now = list();
+      if (!now) return;
+      // Whoever is in the middle of something is not disturbed.
+      if (document.querySelector("dialog[open]")) return renew(1000);
+      const response = await fetch(now.dataset.here, { headers: { "HX-Request": "true", accept: "text/html" } }).catch(() => null);
+      if (!response?.ok || list() !== now) return;
+      const focused = nameOf(document.activeElement);
+      const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("list");
+      if (!fresh) return;
+      now.replaceWith(fresh);
+      window.htmx?.process(fresh);
+      enliven(fresh);
+      focused && again && fresh.querySelector(focused)?.focus();
+    }, soon);
+  }
+
+  /* How to find the same control again in a list that was replaced. */
+  function nameOf(element) {
+    const row = element?.closest?.("#list [data-server]");
+    if (!row) return null;
+    const within = `[data-server="${CSS.escape(row.dataset.server)}"]`;
+    const form = element.closest("form");
+    if (form) return `${within} form[action="${CSS.escape(form.getAttribute("action"))}"] button`;
+    return element.getAttribute("href") ? `${within} a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
+  }
+
+  function show(row, { status, last_checked_iso: at, num_tools: tools }) {
+    const part = (name) => row.querySelector(`[data-part="${name}"]`);
+    const [word, ...rest] = status.split(": ");
+    const [tone, words] = WORDS[word] ?? ["off", word];
+    const state = part("state");
+    if (state && row.dataset.status !== status) {
+      state.className = `state ${tone}`;
+      part("word").textContent = words;
+      part("why").textContent = rest.join(": ");
+      part("why").title = rest.join(": ");
+    }
+    if (part("tools")) part("tools").textContent = tools;
+    if (at && part("checked")) {
+      const time = document.createElement("time");
+      time.dateTime = at;
+      time.textContent = since(Date.parse(at));
+      part("checked").replaceChildren(time);
+    }
+    if (row.dataset.status === status) return false;
+    row.dataset.status = status;
+    row.dataset.flash = "";
+    row.addEventListener("animationend", () => delete row.dataset.flash, { once: true });
+    return true;
+  }
+
+  /* The feed: everything at first, then what changes. */
+  const known = new Map();
+  let waits = 500;
+
+  function hear(states) {
+    let isNew = false;
+    for (const [path, state] of Object.entries(states)) {
+      const before = known.get(path);
+      known.set(path, state.status);
+      const row = rowOf(path);
+      const changed = row ? show(row, state) : before !== state.status;
+      // The first message tells what the page was made from.
+      if (changed && before !== undefined) isNew = true;
+      if (before === undefined && hear.begun) isNew = true;
+    }
+    hear.begun = true;
+    if (isNew) renew();
+  }
+
+  function dot(isLive) {
+    const feed = document.getElementById("feed");
+    if (!feed) return;
+    feed.className = `state feed ${isLive ? "good" : "off"}`;
+    feed.textContent = isLive ? "live" : "offline";
+  }
+
+  function listen() {
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/health_status`);
+    let opened = false;
+    socket.addEventListener("open", () => {
+      opened = true;
+      waits = 500;
+      dot(true);
+    });
+    socket.addEventListener("message", (event) => {
+      try {
+        hear(JSON.parse(event.data));
+      } catch { /* Not ours: the next one is. */ }
+    });
+    socket.addEventListener("close", () => {
+      dot(false);
+      if (opened) hear.begun = false;
+      // Each wait is twice the one before, and no two pages come back at once.
+      setTimeout(listen, waits * (0.75 + Math.random() / 2));
+      waits = Math.min(waits * 2, 30_000);
+    });
+  }
+
+  /* Buttons of a row: the form is sent, the answer is said, and the list is what it is then. */
+  async function send(form, button) {
+    const body = new URLSearchParams(new FormData(form));
+    if (form.dataset.token) body.set("csrf_token", form.dataset.token);
+    // The feed tells how it went on.
+    if (!form.action.includes("/api/refresh")) body.set("wait", "0");
+    button?.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+      if (response.status === 401) return location.reload();
+      if (!response.ok) return say(await refusal(response), true);
+      say((await response.json()).message ?? "Done");
+      renew(0);
+    } catch {
+      say("The gateway does not answer", true);
+    } finally {
+      button?.removeAttribute("aria-busy");
+    }
+  }
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.dataset.deed === undefined) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (form.dataset.ask && !await ask(form.dataset.ask, form.dataset.words, form.dataset.verb)) return;
+    send(form, event.submitter);
+  }, true);
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.view === undefined) return;
+    event.preventDefault();
+    const word = event.submitter.value;
+    keep("view", word);
+    for (const button of form.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === word));
+    renew(0);
+  });
+
+  /* The tools of a server in a dialog. */
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-tools]");
+    const dialog = document.getElementById("tools");
+    if (!link || !dialog || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const response = await fetch(link.href, { headers: { "HX-Request": "true", accept: "text/html" } }).catch(() => null);
+    if (!response?.ok) return void (location.href = link.href);
+    const parts = new DOMParser().parseFromString(await response.text(), "text/html").body.childNodes;
+    dialog.replaceChildren(...parts);
+    dialog.querySelector("[data-close]").hidden = false;
+    enliven(dialog);
+    dialog.showModal();
+  });
+
+  /* By meaning, after the words: when this gateway can. */
+  let meant = 0;
+  let asked = null;
+  async function mean(query) {
+    const place = document.getElementById("meaning");
+    asked?.abort();
+    if (!place) return;
+    if (query.length < 3) return void (place.hidden = true);
+    asked = new AbortController();
+    const body = JSON.stringify({ query, entity_types: ["mcp_server", "tool"], max_results: 8 });
+    const headers = { "content-type": "application/json", accept: "application/json" };
+    const response = await fetch("/api/search/semantic", { method: "POST", body, headers, signal: asked.signal }).catch(() => null);
+    if (!response?.ok) return void (place.hidden = true);
+    const found = await response.json().catch(() => ({}));
+    const rows = [
+      ...(found.tools ?? []).map((tool) => ({ href: `/tools${tool.server_path}`, name: tool.tool_name, from: tool.server_name, text: tool.description, score: tool.relevance_score })),
+      ...(found.servers ?? []).map((server) => ({ href: `/tools${server.path}`, name: server.server_name, from: server.path, text: server.description, score: server.relevance_score })),
+    ].sort((one, other) => (other.score ?? 0) - (one.score ?? 0)).slice(0, 8);
+    place.querySelector("ol").replaceChildren(...rows.map(result));
+    place.hidden = rows.length === 0;
+  }
+
+  function result({ href, name, text, score }) {
+    const row = document.createElement("li");
+    const link = Object.assign(document.createElement("a"), { href, textContent: name, className: "clip", dir: "auto" });
+    const words = Object.assign(document.createElement("span"), { textContent: (text ?? "").slice(0, 300), className: "clip soft", dir: "auto" });
+    const much = Object.assign(document.createElement("span"), { textContent: score ? `${Math.round(score * 100)} %` : "", className: "num soft" });
+    row.append(link, words, much);
+    return row;
+  }
+
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "q") return;
+    clearTimeout(meant);
+    meant = setTimeout(() => mean(event.target.value.trim()), 350);
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    if (document.getElementById("feed")) listen();
+    const query = document.getElementById("q")?.value.trim();
+    if (query) mean(query);
+  });
+})();

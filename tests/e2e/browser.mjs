@@ -1,0 +1,53 @@
+// A browser with somebody signed in. Run in the folder that holds node_modules.
+// Every script here takes one argument: '{"gateway": "http://127.0.0.1:7860", "password": "…", "pictures": FOLDER}'.
+import { taken } from "../identity/packages.mjs";
+
+const { chromium } = (await taken("playwright-core")).default;
+export const PATIENCE = 20_000;
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+
+export const wish = JSON.parse(process.argv[2]);
+export const { gateway, password } = wish;
+
+export async function browser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, timeout: 3 * PATIENCE });
+}
+
+/** A window of somebody signed in; what goes wrong in it is remembered. */
+export async function signedIn(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.wrong = [];
+  page.on("pageerror", (error) => page.wrong.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" && /Content Security Policy|Uncaught/.test(message.text())) page.wrong.push(message.text());
+  });
+  await page.goto(`${gateway}/login`);
+  await page.fill("#username", "admin");
+  await page.fill("#password", password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.getByRole("heading", { level: 1, name: "Servers" }).waitFor();
+  return page;
+}
+
+/** Something that must be so, or the walk ends here. */
+export function must(isSo, words) {
+  if (!isSo) throw new Error(words);
+}
+
+/** Run the walks one after the other, to the first that fails or to the end; say of each how it went. */
+export async function walk(walks, { goesOn = false } = {}) {
+  for (const [words, act] of Object.entries(walks)) {
+    const began = performance.now();
+    try {
+      await act();
+      console.log(`ok ${words} (${Math.round(performance.now() - began)} ms)`);
+    } catch (error) {
+      console.log(`FAILED ${words}: ${error.stack}`);
+      process.exitCode = 1;
+      if (!goesOn) return;
+    }
+  }
+}

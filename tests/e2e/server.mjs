@@ -1,0 +1,48 @@
+// An MCP server that the walks put behind the gateway: it can fall ill, and its words can be hostile.
+import { createServer } from "node:http";
+
+/** Markup, a turn of the reading direction, and ten thousand characters without a space. */
+export const HOSTILE = `</td><script>document.title = "taken over"</script>"'&\u202E${"x".repeat(10_000)}`;
+
+const TOOLS = [
+  {
+    name: "add", description: "Adds two numbers and says it in a mood.",
+    inputSchema: {
+      type: "object", required: ["a", "b"],
+      properties: { a: { type: "number", description: "The first" }, b: { type: "integer" }, mood: { enum: ["glad", "sad"] }, loud: { type: "boolean" }, more: { type: "object" } },
+    },
+  },
+  { name: "fail", description: "Fails.", inputSchema: { type: "object", properties: {} } },
+  { name: "hostile", title: HOSTILE, description: HOSTILE, inputSchema: { type: "object", properties: { text: { type: "string", description: HOSTILE, title: HOSTILE } } } },
+];
+
+function result({ method, params }) {
+  if (method === "initialize") return { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "walks", version: "1.2" } };
+  if (method === "tools/list") return { tools: TOOLS };
+  if (method !== "tools/call") return null;
+  const { a, b, mood } = params.arguments;
+  if (params.name === "add") return { content: [{ type: "text", text: `${mood ?? "plain"}: ${a + b}` }] };
+  if (params.name === "fail") return { isError: true, content: [{ type: "text", text: "it cannot be done" }] };
+  return { content: [{ type: "text", text: HOSTILE }] };
+}
+
+export async function upstream() {
+  const state = { isIll: false };
+  const server = createServer(async (request, response) => {
+    let text = "";
+    for await (const piece of request) text += piece;
+    if (state.isIll || request.method !== "POST") return response.writeHead(state.isIll ? 500 : 405).end();
+    const message = JSON.parse(text);
+    if (message.id === undefined) return response.writeHead(202).end();
+    const said = result(message);
+    const answer = said ? { result: said } : { error: { code: -32601, message: "no such method" } };
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id: message.id, ...answer }));
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  state.url = `http://127.0.0.1:${server.address().port}`;
+  state.end = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return state;
+}

@@ -1,0 +1,223 @@
+// What people do on the pages: seed 003 from the registration to the call of a tool.
+import { browser as launch, gateway, must, signedIn, walk } from "./browser.mjs";
+import { HOSTILE, upstream } from "./server.mjs";
+
+const browser = await launch();
+const server = await upstream();
+const page = await signedIn(browser);
+const row = (on, path) => on.locator(`[data-server="${path}"].server`);
+const word = (on, path) => row(on, path).locator("[data-part=word]");
+const becomes = (on, path, text) => word(on, path).filter({ hasText: text }).waitFor();
+
+async function register(on, path, name, more = async () => {}) {
+  await on.goto(`${gateway}/register`);
+  await on.fill("#name", name);
+  await on.fill("#path", path);
+  await on.fill("#proxy_pass_url", server.url);
+  await on.fill("#description", "A server of the walks");
+  await more(on);
+  await on.getByRole("button", { name: "Register" }).click();
+}
+
+await walk({
+  async "a connection is tested before it is saved, and what was typed stays"() {
+    await page.getByRole("link", { name: "Register" }).first().click();
+    await page.fill("#proxy_pass_url", "http://127.0.0.1:9");
+    await page.getByRole("button", { name: "Test the connection" }).click();
+    await page.locator("#trial .alert:not(.good)").waitFor();
+    await page.fill("#proxy_pass_url", server.url);
+    await page.getByRole("button", { name: "Test the connection" }).click();
+    const good = page.locator("#trial .alert.good");
+    await good.waitFor();
+    const text = await good.textContent();
+    must(/walks 1\.2/.test(text) && /streamable-http/.test(text) && /\d+ ms/.test(text) && /3 tools/.test(text), text);
+    must(await page.inputValue("#proxy_pass_url") === server.url, "the address was lost");
+  },
+
+  async "faults stand beside their fields, and nothing secret comes back"() {
+    await page.fill("#name", "Walks");
+    await page.fill("#path", "/api");
+    await page.fill("#description", "d");
+    await page.selectOption("#auth_scheme", "bearer");
+    await page.fill("#auth_credential", "a-secret-of-mine");
+    await page.getByRole("button", { name: "Register" }).click();
+    await page.locator("#fault-path").waitFor();
+    must(await page.getAttribute("#path", "aria-invalid") === "true", "the field does not say that it is wrong");
+    must(await page.inputValue("#name") === "Walks", "the name was lost");
+    must(!(await page.content()).includes("a-secret-of-mine"), "the secret came back");
+  },
+
+  async "a server is registered with metadata, and is live"() {
+    await register(page, "/walks", "Walks", async (form) => {
+      await form.fill("#tags", "alpha, beta");
+      await form.fill("#num_stars", "5");
+      await form.getByRole("button", { name: "Add a row" }).click();
+      await form.getByLabel("Name of metadata").fill("team");
+      await form.getByLabel("Value of metadata").fill("data");
+    });
+    const saved = page.locator(".saved");
+    await saved.waitFor();
+    must(/live at/.test(await saved.textContent()), await saved.textContent());
+    await becomes(page, "/walks", "Healthy");
+    await page.goto(`${gateway}/edit/walks`);
+    must(await page.getByLabel("Value of metadata").inputValue() === "data", "the metadata is gone");
+  },
+
+  async "it is edited"() {
+    await page.fill("#name", "Walks at large");
+    await page.getByRole("button", { name: "Save" }).click();
+    await row(page, "/walks").getByRole("link", { name: "Walks at large", exact: true }).waitFor();
+  },
+
+  async "a tool is called with a form made from its schema"() {
+    await row(page, "/walks").locator("[data-tools]").click();
+    const dialog = page.getByRole("dialog");
+    const tool = dialog.locator('[data-tool="add"]');
+    await tool.locator("summary").first().click();
+    await tool.getByLabel(/^a/).fill("2");
+    await tool.getByLabel(/^b/).fill("40");
+    await tool.getByLabel(/^mood/).selectOption({ label: "glad" });
+    await tool.getByRole("button", { name: "Call" }).click();
+    await tool.locator(".answer pre").waitFor();
+    must(await tool.locator(".answer pre").textContent() === "glad: 42", await tool.locator(".answer").textContent());
+    must(/Answered, \d+ ms/.test(await tool.locator(".answer").textContent()), "no latency");
+    const fails = dialog.locator('[data-tool="fail"]');
+    await fails.locator("summary").first().click();
+    await fails.getByRole("button", { name: "Call" }).click();
+    await fails.getByText("it cannot be done").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+  },
+
+  async "two windows: what one does, the other shows within a second"() {
+    const other = await browser.newContext({ storageState: await page.context().storageState() }).then((context) => context.newPage());
+    await other.goto(gateway);
+    await other.locator("#feed", { hasText: "live" }).waitFor();
+    await page.locator("#feed", { hasText: "live" }).waitFor();
+    const switched = page.waitForResponse((response) => response.url().includes("/toggle/walks"));
+    await row(page, "/walks").getByRole("switch").click();
+    await switched;
+    const began = performance.now();
+    await becomes(other, "/walks", "Disabled");
+    const took = performance.now() - began;
+    must(took < 1000, `the other window took ${took} ms`);
+    await row(other, "/walks").locator('[role=switch][aria-checked="false"]').click();
+    await becomes(page, "/walks", "Healthy");
+    await other.context().close();
+  },
+
+  async "a server that falls ill is seen within a second of the check, without a reload"() {
+    await page.evaluate(() => { window.sameAsBefore = true; });
+    server.isIll = true;
+    const knows = async () => {
+      const states = await page.evaluate(() => fetch("/api/servers/health").then((response) => response.json()));
+      return states["/walks"].status.startsWith("unhealthy");
+    };
+    while (!await knows()) await new Promise((resolve) => setTimeout(resolve, 20));
+    const began = performance.now();
+    await becomes(page, "/walks", "Unhealthy");
+    const took = performance.now() - began;
+    must(took < 1000, `it took ${took} ms`);
+    must(await page.evaluate(() => window.sameAsBefore), "the page was loaded again");
+    await page.locator(".tabs a", { hasText: "Issues" }).filter({ hasText: "1" }).waitFor();
+    server.isIll = false;
+  },
+
+  async "it is checked by hand"() {
+    const checked = page.waitForResponse((response) => response.url().includes("/api/refresh/walks"));
+    await row(page, "/walks").getByTitle("Check now").click();
+    must((await checked).ok(), "the check was refused");
+    await becomes(page, "/walks", "Healthy");
+  },
+
+  async "words are looked for as they are typed, filters count, and both stand in the address"() {
+    await register(page, "/second", "Second");
+    await row(page, "/second").waitFor();
+    await page.fill("#q", "walks beta");
+    await row(page, "/second").waitFor({ state: "detached" });
+    must(await row(page, "/walks").count() === 1, "the search lost what it should find");
+    await page.waitForURL(/q=walks/);
+    await page.locator(".tabs a", { hasText: "Disabled" }).click();
+    await page.getByText("Nothing fits").waitFor();
+    await page.waitForURL(/show=disabled/);
+    await page.goto(gateway);
+    await page.keyboard.press("/");
+    must(await page.evaluate(() => document.activeElement.id) === "q", "`/` does not lead to the search");
+  },
+
+  async "cards or a table, folded or not, dark or light: kept"() {
+    await page.goto(gateway);
+    await page.getByRole("button", { name: "Cards" }).click();
+    await page.locator("ul.cards").waitFor();
+    await page.getByRole("button", { name: "Fold" }).click();
+    await page.locator("details.user summary").click();
+    await page.getByRole("button", { name: "Dark" }).click();
+    await page.reload();
+    must(await page.locator("ul.cards").count() === 1, "the cards are gone");
+    const kept = await page.evaluate(() => ({ ...document.documentElement.dataset }));
+    must(kept.theme === "dark" && kept.sidebar === "closed", JSON.stringify(kept));
+    await page.getByRole("button", { name: "Table" }).click();
+    await page.locator("table.servers").waitFor();
+  },
+
+  async "hostile words stay text, and break no layout"() {
+    await register(page, "/hostile", HOSTILE.slice(0, 190), (form) => form.fill("#description", HOSTILE.slice(0, 5_000)));
+    await row(page, "/hostile").waitFor();
+    for (const path of ["/", "/tools", "/tools/hostile", "/edit/hostile", "/remove/hostile"]) {
+      await page.setViewportSize({ width: 360, height: 740 });
+      await page.goto(gateway + path);
+      for (const tool of await page.locator("details.tool > summary").all()) await tool.click();
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      must(wide <= 0, `${path} can be scrolled sideways by ${wide}`);
+      must(await page.title() !== "taken over", `${path} ran what it was told`);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+  },
+
+  async "removing asks first"() {
+    await page.goto(gateway);
+    await row(page, "/hostile").getByTitle("Remove").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    must(await row(page, "/hostile").count() === 1, "it went without a yes");
+    await row(page, "/hostile").getByTitle("Remove").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await row(page, "/hostile").waitFor({ state: "detached" });
+  },
+
+  async "all of it works without a script"() {
+    const plain = await signedIn(browser, { javaScriptEnabled: false });
+    await register(plain, "/plain", "Plain");
+    await plain.locator(".saved", { hasText: "live at" }).waitFor();
+    await plain.fill("#q", "plain");
+    await plain.press("#q", "Enter");
+    must(await row(plain, "/walks").count() === 0, "the search does not search");
+    await row(plain, "/plain").getByRole("switch").click();
+    await becomes(plain, "/plain", "Disabled");
+    await row(plain, "/plain").getByRole("switch").click();
+    await becomes(plain, "/plain", "Healthy");
+    await row(plain, "/plain").getByTitle("Check now").click();
+    await row(plain, "/plain").locator("[data-tools]").click();
+    must(await plain.locator("details.tool").count() === 3, "no tools");
+    await plain.goto(`${gateway}/register`);
+    await plain.fill("#proxy_pass_url", server.url);
+    await plain.getByRole("button", { name: "Test the connection" }).click();
+    await plain.locator("#trial .alert.good").waitFor();
+    must(await plain.inputValue("#proxy_pass_url") === server.url, "the address was lost");
+    await plain.locator("details.user summary").click();
+    await plain.getByRole("button", { name: "Dark" }).click();
+    must(await plain.locator('html[data-theme="dark"]').count() === 1, "the colours are not kept");
+    await plain.goto(gateway);
+    await row(plain, "/plain").getByTitle("Remove").click();
+    await plain.getByRole("button", { name: "Remove" }).click();
+    await plain.getByRole("heading", { level: 1, name: "Servers" }).waitFor();
+    must(await row(plain, "/plain").count() === 0, "it is still there");
+    await plain.context().close();
+  },
+
+  async "nothing broke on the way"() {
+    must(page.wrong.length === 0, page.wrong.join("\n"));
+  },
+});
+
+await browser.close();
+server.end();
