@@ -88,15 +88,14 @@ fn asked(question: &Question) -> Asked {
 fn verdict(told: Explained) -> Verdict {
     let explanation = told.explanation;
     let rule = explanation.decided_by.map(|decider| decider.text);
+    // The nearest is what the sentence says already.
+    let missing = explanation.missing.into_iter().map(|missing| missing.sentence);
+    let missing = missing.filter(|words| *words != explanation.sentence).collect();
     Verdict {
         allowed: explanation.allowed,
         sentence: explanation.sentence,
         rule: rule.map(|rule| serde_json::to_string_pretty(&rule).unwrap_or_default()),
-        missing: explanation
-            .missing
-            .into_iter()
-            .map(|missing| missing.sentence)
-            .collect(),
+        missing,
         would_open: explanation.would_open,
         scopes: told.scopes.into_iter().collect(),
         groups_without_scopes: told.groups_without_scopes,

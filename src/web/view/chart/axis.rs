@@ -116,14 +116,18 @@ pub struct Marks {
     pub half: String,
 }
 
-/// The next number at or above `most` that people like to read on a scale, and can halve; at least 2.
+/// The next number at or above `most` that people like to read on a scale, and whose half is whole; at least 2.
 pub(super) fn ceiling(most: f64) -> f64 {
-    let mut unit = 1.0;
+    const SMALL: [f64; 5] = [2.0, 4.0, 6.0, 8.0, 10.0];
+    const LARGE: [f64; 9] = [1.2, 1.6, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    let fits = |top: &f64| *top >= most;
+    if let Some(top) = SMALL.into_iter().find(fits) {
+        return top;
+    }
+    let mut unit = 10.0;
     while unit < 1e15 {
-        for step in [2.0, 4.0, 6.0, 10.0] {
-            if unit * step >= most {
-                return unit * step;
-            }
+        if let Some(top) = LARGE.map(|step| step * unit).into_iter().find(fits) {
+            return top;
         }
         unit *= 10.0;
     }
@@ -176,8 +180,9 @@ mod tests {
             (0.0, 2.0),
             (2.1, 4.0),
             (5.0, 6.0),
-            (7.0, 10.0),
-            (11.0, 20.0),
+            (7.0, 8.0),
+            (11.0, 12.0),
+            (103.0, 120.0),
             (999.0, 1000.0),
         ];
         for (most, expected) in rows {

@@ -18,7 +18,7 @@ const ROW: f64 = 0.7;
 /// A ribbon is never thinner than this.
 const THIN: f64 = 4.0;
 /// Errors beyond this share colour the ribbon.
-const MANY_ERRORS: f64 = 0.05;
+const MANY_ERRORS: f64 = 0.1;
 
 /// What somebody calls, or a server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
