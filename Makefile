@@ -31,6 +31,7 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 	python3 benches/latency.py target/release/gatehouse
 	python3 benches/streams.py target/release/gatehouse
 	python3 benches/registering.py target/release/gatehouse
+	python3 benches/dashboard.py target/release/gatehouse
 
 conformance: nginx tools ## The official MCP conformance suite, with and without the gateway
 	cargo test --locked --test it -- conformance:: --nocapture

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::Kind;
 use crate::domain::catalog::EntryKind;
+use crate::domain::health::Transport;
 use crate::domain::server::Profile;
 use crate::mcp::Client;
 use crate::mcp::survey::{Failure, Whom, survey};
@@ -88,7 +89,7 @@ impl Trials {
             .into_iter()
             .filter(|entry| entry.kind == EntryKind::Tool);
         Ok(Found {
-            transport: seen.transport.map(|transport| transport.as_str()),
+            transport: seen.transport.map(Transport::as_str),
             latency: seen.latency,
             names: (seen.server_name, seen.server_version),
             tools: tools.map(|entry| entry.name).collect(),

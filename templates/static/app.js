@@ -132,6 +132,23 @@
     }
   });
 
+  /* A part that does not come leaves the page as it was, and whoever is not signed in any more is asked to be. */
+  document.addEventListener("htmx:before:response", (event) => {
+    const { redirected } = event.detail.ctx.response.raw;
+    if (!redirected) return;
+    event.preventDefault();
+    location.reload();
+  });
+  document.addEventListener("htmx:response:error", (event) => {
+    const { response, text } = event.detail.ctx;
+    let words = `The gateway answered with ${response.status}`;
+    try {
+      words = JSON.parse(text).detail ?? words;
+    } catch { /* It has no words of its own. */ }
+    say(words, true);
+  });
+  document.addEventListener("htmx:error", () => say("The gateway does not answer", true));
+
   /* What was put in after the page was loaded becomes alive like the rest. */
   function enliven(within = document) {
     tellTimes(within);

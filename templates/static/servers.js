@@ -23,6 +23,7 @@
       // Whoever is in the middle of something is not disturbed.
       if (document.querySelector("dialog[open]")) return renew(1000);
       const response = await fetch(now.dataset.here, { headers: { "HX-Request": "true", accept: "text/html" } }).catch(() => null);
+      if (response?.redirected) return location.reload();
       if (!response?.ok || list() !== now) return;
       const focused = nameOf(document.activeElement);
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("list");
@@ -30,7 +31,7 @@
       now.replaceWith(fresh);
       window.htmx?.process(fresh);
       enliven(fresh);
-      focused && again && fresh.querySelector(focused)?.focus();
+      if (focused) fresh.querySelector(focused)?.focus();
     }, soon);
   }
 
@@ -39,8 +40,8 @@
     const row = element?.closest?.("#list [data-server]");
     if (!row) return null;
     const within = `[data-server="${CSS.escape(row.dataset.server)}"]`;
-    const form = element.closest("form");
-    if (form) return `${within} form[action="${CSS.escape(form.getAttribute("action"))}"] button`;
+    const deed = element.getAttribute("formaction");
+    if (deed) return `${within} [formaction="${CSS.escape(deed)}"]`;
     return element.getAttribute("href") ? `${within} a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
   }
 
@@ -117,15 +118,13 @@
     });
   }
 
-  /* Buttons of a row: the form is sent, the answer is said, and the list is what it is then. */
-  async function send(form, button) {
-    const body = new URLSearchParams(new FormData(form));
-    if (form.dataset.token) body.set("csrf_token", form.dataset.token);
+  /* What a button of a row says is sent, the answer is said, and the list is what it is then. */
+  async function send(address, body, button) {
     // The feed tells how it went on.
-    if (!form.action.includes("/api/refresh")) body.set("wait", "0");
+    if (!address.includes("/api/refresh")) body.set("wait", "0");
     button?.setAttribute("aria-busy", "true");
     try {
-      const response = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+      const response = await fetch(address, { method: "POST", body, headers: { accept: "application/json" } });
       if (response.status === 401) return location.reload();
       if (!response.ok) return say(await refusal(response), true);
       say((await response.json()).message ?? "Done");
@@ -137,14 +136,22 @@
     }
   }
 
-  document.addEventListener("submit", async (event) => {
-    const form = event.target;
-    if (form.dataset.deed === undefined) return;
+  const deeds = (button) => new URLSearchParams(new FormData(document.getElementById("deeds"), button));
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "deeds") return;
     event.preventDefault();
-    event.stopImmediatePropagation();
-    if (form.dataset.ask && !await ask(form.dataset.ask, form.dataset.words, form.dataset.verb)) return;
-    send(form, event.submitter);
-  }, true);
+    send(event.submitter.formAction, deeds(event.submitter), event.submitter);
+  });
+
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-remove]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const { server } = link.closest("[data-server]").dataset;
+    const words = `Calls to ${server} stop at once. What was registered is forgotten; the server itself is left alone.`;
+    if (await ask(`${link.getAttribute("aria-label")}?`, words, "Remove")) send(link.href, deeds(), link);
+  });
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -174,15 +181,17 @@
   /* By meaning, after the words: when this gateway can. */
   let meant = 0;
   let asked = null;
+  let canMean = true;
   async function mean(query) {
     const place = document.getElementById("meaning");
     asked?.abort();
-    if (!place) return;
+    if (!place || !canMean) return;
     if (query.length < 3) return void (place.hidden = true);
     asked = new AbortController();
     const body = JSON.stringify({ query, entity_types: ["mcp_server", "tool"], max_results: 8 });
     const headers = { "content-type": "application/json", accept: "application/json" };
     const response = await fetch("/api/search/semantic", { method: "POST", body, headers, signal: asked.signal }).catch(() => null);
+    if (response?.status === 404) canMean = false;
     if (!response?.ok) return void (place.hidden = true);
     const found = await response.json().catch(() => ({}));
     const rows = [

@@ -11,7 +11,7 @@ const SIZES = [[1280, 800], [360, 740]];
 /** A page, and what is opened on it. */
 const PAGES = [
   ["servers", "/"], ["cards", "/", { view: "cards" }], ["folded", "/", { sidebar: "closed" }], ["issues", "/?show=issues"],
-  ["nothing-fits", "/?q=nothing-has-these-words"], ["dialog", "/", {}, "a[data-tools] >> nth=0"], ["menu", "/", {}, "details.user summary"],
+  ["nothing-fits", "/?q=nothing-has-these-words"], ["dialog", "/", {}, "a[data-tools] >> nth=0"], ["menu", "/remove/looks", {}, "details.user summary"],
   ["register", "/register"], ["edit", "/edit/looks"], ["server-tools", "/tools/looks"], ["tools", "/tools"], ["remove", "/remove/looks"],
   ["no-such-page", "/edit/nothing"], ["saved", "/?saved=%2Flooks"],
 ];

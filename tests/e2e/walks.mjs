@@ -227,6 +227,24 @@ await walk({
     await plain.context().close();
   },
 
+  async "a part that does not come leaves the page as it was, and says so"() {
+    await page.goto(gateway);
+    const broken = (route) => route.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify({ detail: "not now" }) });
+    await page.route("**/?q=*", broken);
+    await page.fill("#q", "anything");
+    await page.locator(".toast.bad", { hasText: "not now" }).waitFor();
+    must(await row(page, "/walks").count() === 1, "the list went away");
+    await page.unroute("**/?q=*", broken);
+  },
+
+  async "whoever is not signed in any more is asked to be"() {
+    const leaving = await signedIn(browser);
+    await leaving.context().clearCookies();
+    await leaving.fill("#q", "walks");
+    await leaving.waitForURL(/\/login/);
+    await leaving.context().close();
+  },
+
   async "nothing broke on the way"() {
     must(page.wrong.length === 0, page.wrong.join("\n"));
   },

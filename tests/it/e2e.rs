@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::identity::node;
+use crate::harness::peers::node;
 use crate::harness::{Gateway, PASSWORD, Setup, tools};
 
 /// Checks are quick, so that a walk sees them.

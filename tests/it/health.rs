@@ -132,7 +132,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words_and_delays_nobody() {
 /// An MCP server whose tools a test changes while it runs.
 pub struct Changing {
     tools: std::sync::Arc<std::sync::Mutex<Value>>,
-    url: String,
+    pub url: String,
 }
 
 impl Changing {

@@ -29,7 +29,7 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
     assert_eq!(refused.status, 422);
     let text = refused.text();
     assert!(text.contains("&lt;b&gt;Weather") && !text.contains("<b>Weather"));
-    assert_eq!(text.matches("class=\"fault\"").count(), 2);
+    assert_eq!(text.matches("class=\"fault\"").count(), 2, "{text}");
     assert!(text.contains("reserved for the gateway") && text.contains("must start with"));
 
     let form = format!(
@@ -39,12 +39,19 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
     let done = browser.form("/register", &form).await;
     assert_eq!(
         (done.status, done.header("location")),
-        (303, "/"),
+        (303, "/?saved=%2Fweather"),
         "{}",
         done.text()
     );
+    let saved = browser.get("/?saved=%2Fweather").await.text();
+    assert!(
+        saved.contains("Weather</strong> is saved, and") && saved.contains("/weather/mcp</code>"),
+        "{saved}"
+    );
     let list = browser.get("/").await.text();
-    assert!(list.contains("Weather") && list.contains("state live") && list.contains("not trusted"));
+    assert!(
+        list.contains("Weather") && list.contains("aria-checked=\"true\"") && list.contains("not trusted")
+    );
     let again = browser.form("/register", &form).await;
     assert!(again.status == 409 && again.text().contains("Server already exists: /weather"));
 
@@ -52,7 +59,16 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
         .form("/toggle/weather", &format!("csrf_token={token}"))
         .await;
     assert_eq!((off.status, off.header("location")), (303, "/"));
-    assert!(browser.get("/").await.text().contains("state disabled"));
+    let back = browser
+        .clone()
+        .with("referer", &format!("{}/?show=disabled", gateway.base));
+    let off = back.form("/toggle/weather", &format!("csrf_token={token}")).await;
+    assert_eq!(
+        off.header("location"),
+        "/?show=disabled",
+        "back to where the form stood"
+    );
+    assert!(browser.get("/").await.text().contains(">Disabled</span>"));
     let edit = browser.get("/edit/weather").await.text();
     assert!(edit.contains("value=\"Weather\"") && edit.contains("checked> Written in Python"));
     let bad = browser
@@ -70,7 +86,7 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
         );
         assert_eq!(browser.form("/edit/weather", &form).await.status, 303);
     }
-    let history = browser.get("/edit/weather").await.text();
+    let history = browser.get("/edit/weather").await.text().replace("<bdi>", "");
     for line in [
         "no longer trusted by admin",
         "marked as trusted by admin",
@@ -114,4 +130,181 @@ async fn every_page_has_its_policy_and_its_stylesheet() {
             .status,
         405
     );
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_searched_and_paged_by_the_server() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    for number in 0..53 {
+        gateway.register(&format!("/s{number:02}"), &upstream.url).await;
+    }
+    let browser = gateway.signed_in().await.with("accept", "text/html");
+    let rows = |text: &str| text.matches("data-status=").count();
+    let first = browser.get("/").await.text();
+    assert_eq!(rows(&first), 50);
+    assert!(first.contains("1–50 of 53") && first.contains("href=\"/?page=2\""));
+    let second = browser.get("/?page=2").await.text();
+    assert!(rows(&second) == 3 && second.contains("51–53 of 53"));
+    // What is not a page, a filter or a server is the first of them, or none.
+    for odd in [
+        "/?page=999999999999999999999",
+        "/?page=x&show=y",
+        "/?saved=%2F%2F",
+    ] {
+        assert_eq!(browser.get(odd).await.status, 200, "{odd}");
+    }
+    let found = browser.get("/?q=S0+/s01").await.text();
+    assert!(rows(&found) == 1 && found.contains("data-server=\"/s01\""));
+    assert_eq!(rows(&browser.get("/?show=disabled").await.text()), 0);
+    let echoed = browser.get("/?q=%22%3E%3Cscript%3Ealert(1)").await.text();
+    assert!(!echoed.contains("<script>alert") && echoed.contains("Nothing fits"));
+    // Our script gets the list alone; whoever may see nothing gets nothing.
+    let part = browser.clone().with("hx-request", "true").get("/").await.text();
+    assert!(part.starts_with("<div id=\"list\"") && rows(&part) == 50 && !part.contains("<html"));
+    let nobody = gateway
+        .member("bob", &["nobody-knows"])
+        .with("accept", "text/html");
+    let text = nobody.get("/?q=s0").await.text();
+    assert!(
+        rows(&text) == 0 && text.contains("no server here that you may see"),
+        "{text}"
+    );
+    assert_eq!(nobody.get("/tools/s01").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
+    let gateway = Gateway::new();
+    let browser = gateway.signed_in().await.with("accept", "text/html,*/*");
+    let page = browser.get("/edit/nothing").await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (404, "text/html; charset=utf-8")
+    );
+    assert!(page.text().contains("There is nothing here") && page.text().contains("Sign out"));
+    let program = gateway.admin().get("/edit/nothing").await;
+    assert_eq!(
+        (program.status, program.header("content-type")),
+        (404, "application/problem+json")
+    );
+    let stranger = gateway
+        .anonymous()
+        .with("accept", "text/html")
+        .get("/api/servers")
+        .await;
+    assert!(stranger.status == 401 && stranger.text().contains("You are not signed in"));
+    assert!(stranger.header("www-authenticate").starts_with("Bearer"));
+    let nobody = gateway
+        .member("bob", &["nobody-knows"])
+        .with("accept", "text/html");
+    let refused = nobody.get("/register").await;
+    assert!(refused.status == 403 && refused.text().contains("This is not yours to see"));
+}
+
+#[tokio::test]
+async fn how_somebody_likes_the_pages_is_kept_and_is_one_of_our_words() {
+    let gateway = Gateway::new();
+    let browser = gateway.anonymous().with("sec-fetch-site", "same-origin");
+    let kept = browser.form("/preferences", "theme=dark").await;
+    assert_eq!(kept.status, 303);
+    assert!(
+        kept.header("set-cookie")
+            .starts_with("gatehouse_theme=dark; SameSite=Lax; Path=/")
+    );
+    let page = gateway
+        .anonymous()
+        .with("cookie", "gatehouse_theme=dark")
+        .get("/login")
+        .await;
+    assert!(page.text().contains("data-theme=\"dark\""));
+    assert_eq!(browser.form("/preferences", "theme=%0Aevil").await.status, 422);
+    let elsewhere = gateway.anonymous().with("sec-fetch-site", "cross-site");
+    assert_eq!(elsewhere.form("/preferences", "theme=dark").await.status, 403);
+    // Back to a page of ours, whatever the browser says.
+    for (referer, to) in [
+        ("https://evil.example//evil.example/x", "/"),
+        ("https://evil.example/tools?q=1", "/tools?q=1"),
+    ] {
+        let answer = browser
+            .clone()
+            .with("referer", referer)
+            .form("/preferences", "theme=dark")
+            .await;
+        assert_eq!(answer.header("location"), to, "{referer}");
+    }
+}
+
+#[tokio::test]
+async fn a_trial_asks_no_address_that_is_forbidden_and_keeps_nothing() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    let browser = gateway
+        .signed_in()
+        .await
+        .with("accept", "text/html")
+        .with("hx-request", "true")
+        .with("sec-fetch-site", "same-origin");
+    let ask = |form: String| {
+        let browser = browser.clone();
+        async move { browser.form("/register/try", &form).await }
+    };
+    let secret = "auth_scheme=bearer&auth_credential=a-secret-of-mine";
+    let good = ask(format!("proxy_pass_url={}&{secret}", upstream.url)).await;
+    assert_eq!(good.status, 200);
+    assert!(!good.text().contains("a-secret-of-mine"));
+    let met = upstream.take();
+    assert!(
+        !met.is_empty()
+            && met
+                .iter()
+                .all(|one| one.header("authorization") == "Bearer a-secret-of-mine")
+    );
+    let forbidden = ask("proxy_pass_url=http%3A%2F%2F169.254.169.254%2F".to_owned())
+        .await
+        .text();
+    assert!(
+        forbidden.contains("It was not asked") && forbidden.contains("proxy_pass_url"),
+        "{forbidden}"
+    );
+    assert!(
+        ask("proxy_pass_url=ftp%3A%2F%2Fx".to_owned())
+            .await
+            .text()
+            .contains("must start with")
+    );
+    assert_eq!(
+        ask("proxy_pass_url=http%3A%2F%2Fx&editing=%2Fnothing".to_owned())
+            .await
+            .status,
+        200
+    );
+    let servers = gateway.admin().get("/api/servers").await.value();
+    assert_eq!(servers["total_count"], 0);
+    // Who may not register may not ask either: it would show what listens where.
+    let nobody = gateway.member("bob", &["nobody-knows"]);
+    let form = format!("proxy_pass_url={}", upstream.url);
+    assert_eq!(nobody.form("/register/try", &form).await.status, 403);
+    let elsewhere = gateway.signed_in().await.with("sec-fetch-site", "cross-site");
+    assert_eq!(elsewhere.form("/register/try", &form).await.status, 403);
+    assert!(!gateway.log().contains("a-secret-of-mine"));
+}
+
+#[tokio::test]
+async fn removing_asks_and_needs_the_right() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    gateway.register("/weather", &upstream.url).await;
+    let browser = gateway
+        .signed_in()
+        .await
+        .with("accept", "text/html")
+        .with("sec-fetch-site", "same-origin");
+    assert!(browser.get("/remove/weather").await.text().contains("Calls to"));
+    let nobody = gateway.member("bob", &["mcp-registry-user"]);
+    assert_eq!(nobody.form("/remove/weather", "").await.status, 403);
+    assert_eq!(browser.form("/remove/weather", "csrf_token=0").await.status, 403);
+    let gone = browser.form("/remove/weather", "").await;
+    assert_eq!((gone.status, gone.header("location")), (303, "/"));
+    assert_eq!(browser.get("/remove/weather").await.status, 404);
 }

@@ -53,7 +53,7 @@ pub(super) fn kept(headers: &HeaderMap, (name, words): (&str, &'static [&'static
     let said = pairs
         .filter(|(key, _)| *key == name)
         .map(|(_, value)| value)
-        .last();
+        .next_back();
     let known = words.iter().find(|word| said == Some(**word));
     known.or_else(|| words.first()).copied().unwrap_or_default()
 }

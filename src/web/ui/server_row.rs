@@ -48,9 +48,10 @@ impl<'a> Eyes<'a> {
 
     /// How it is: a colour, a word, and why.
     pub(super) fn condition(&self, server: &Server) -> Condition {
-        let standing = match server.enabled {
-            true => known_standing(self.state, &server.path),
-            false => Standing::Disabled,
+        let standing = if server.enabled {
+            known_standing(self.state, &server.path)
+        } else {
+            Standing::Disabled
         };
         let status = health_words(self.state, server);
         let said = |tone, word, reason: Option<&str>| Condition {

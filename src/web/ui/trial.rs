@@ -26,7 +26,7 @@ pub(in crate::web) async fn ask(State(state): State<AppState>, change: Change) -
     let editing = match change.draft.0.get("editing").and_then(Value::as_str) {
         Some(path) if !path.is_empty() => Some(
             path.parse::<ServerPath>()
-                .map_err(|error| Problem::fields(vec![FieldFault::new("editing", &error.to_string())]))?,
+                .map_err(|error| Problem::fields(vec![FieldFault::new("editing", error.to_string())]))?,
         ),
         _ => None,
     };

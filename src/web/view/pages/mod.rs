@@ -48,36 +48,37 @@ pub trait Page: Serialize + Sized {
     fn samples() -> Vec<Self>;
 }
 
-/// Render every page with every sample.
-pub(super) fn check(tera: &Tera) -> Result<(), Error> {
-    fn all<P: Page>(tera: &Tera) -> Result<(), Error> {
-        P::samples()
-            .iter()
-            .try_for_each(|sample| render(tera, sample).map(drop))
+/// Render every page with every sample, for `seen` to look at.
+pub(super) fn check(tera: &Tera, mut seen: impl FnMut(&'static str, &str)) -> Result<(), Error> {
+    fn all<P: Page>(tera: &Tera, seen: &mut impl FnMut(&'static str, &str)) -> Result<(), Error> {
+        for sample in P::samples() {
+            seen(P::NAME, &render(tera, &sample)?);
+        }
+        Ok(())
     }
-    all::<Login>(tera)?;
-    all::<Authorize>(tera)?;
-    all::<Refusal>(tera)?;
-    all::<Servers>(tera)?;
-    all::<ServerPage>(tera)?;
-    all::<UsagePage>(tera)?;
-    all::<Operations>(tera)?;
-    all::<NginxText>(tera)?;
-    all::<AccessPage>(tera)?;
-    all::<ScopePage>(tera)?;
-    all::<KeysPage>(tera)?;
-    all::<MachinesPage>(tera)?;
-    all::<SessionsPage>(tera)?;
-    all::<ExplainPage>(tera)?;
-    all::<TokensPage>(tera)?;
-    all::<ServerList>(tera)?;
-    all::<Removal>(tera)?;
-    all::<Tools>(tera)?;
-    all::<ToolList>(tera)?;
-    all::<ServerTools>(tera)?;
-    all::<ToolDialog>(tera)?;
-    all::<ServerForm>(tera)?;
-    all::<TrialPart>(tera)
+    all::<Login>(tera, &mut seen)?;
+    all::<Authorize>(tera, &mut seen)?;
+    all::<Refusal>(tera, &mut seen)?;
+    all::<Servers>(tera, &mut seen)?;
+    all::<ServerPage>(tera, &mut seen)?;
+    all::<UsagePage>(tera, &mut seen)?;
+    all::<Operations>(tera, &mut seen)?;
+    all::<NginxText>(tera, &mut seen)?;
+    all::<AccessPage>(tera, &mut seen)?;
+    all::<ScopePage>(tera, &mut seen)?;
+    all::<KeysPage>(tera, &mut seen)?;
+    all::<MachinesPage>(tera, &mut seen)?;
+    all::<SessionsPage>(tera, &mut seen)?;
+    all::<ExplainPage>(tera, &mut seen)?;
+    all::<TokensPage>(tera, &mut seen)?;
+    all::<ServerList>(tera, &mut seen)?;
+    all::<Removal>(tera, &mut seen)?;
+    all::<Tools>(tera, &mut seen)?;
+    all::<ToolList>(tera, &mut seen)?;
+    all::<ServerTools>(tera, &mut seen)?;
+    all::<ToolDialog>(tera, &mut seen)?;
+    all::<ServerForm>(tera, &mut seen)?;
+    all::<TrialPart>(tera, &mut seen)
 }
 
 /// What somebody may call a server, a tool or a reason to break a page: markup, a turn of the reading direction, and ten
