@@ -80,7 +80,7 @@ async fn a_server_is_told_about_to_whom_it_concerns() {
         "mcp-registry-admin",
         "History",
         "Leads to",
-        "Approve",
+        ">Approve",
         "Check now",
     ] {
         assert!(!hers.contains(hidden), "{hidden}: {hers}");
