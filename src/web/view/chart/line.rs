@@ -57,11 +57,8 @@ pub fn line(seen: &[(i64, u64)], window: Window) -> Option<Line> {
         let path = path.join("L");
         if let (Some((begin, _)), Some((end, _))) = (points.first(), points.last()) {
             let ground = point(HEIGHT);
-            area.push_str(&format!(
-                "M{} {ground}L{path}L{} {ground}Z",
-                point(*begin),
-                point(*end)
-            ));
+            let (begin, end) = (point(*begin), point(*end));
+            area.extend([format!("M{begin} {ground}L{path}L{end} {ground}Z")]);
         }
         d.push('M');
         d.push_str(&path);

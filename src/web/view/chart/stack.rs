@@ -73,12 +73,8 @@ pub fn stack(bands: Vec<Counts>, window: Window) -> Option<Stack> {
                 let (low, high) = (y(*below), y(below.saturating_add(*count)));
                 let left = begin(piece) + step * (1.0 - FILLED) / 2.0;
                 let width = point(step * FILLED);
-                d.push_str(&format!(
-                    "M{} {}h{width}V{}h-{width}Z",
-                    point(left),
-                    point(low),
-                    point(high)
-                ));
+                let [left, low, high] = [left, low, high].map(point);
+                d.extend([format!("M{left} {low}h{width}V{high}h-{width}Z")]);
             }
             *below = below.saturating_add(*count);
         }
