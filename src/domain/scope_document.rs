@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::FieldFault;
@@ -50,6 +51,15 @@ impl ScopeChange {
             Self::Hide(name) | Self::Reset(name) => name,
         }
     }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    scope_name: &'a str,
+    description: &'a str,
+    group_mappings: &'a BTreeSet<String>,
+    server_access: Value,
+    ui_permissions: Value,
 }
 
 /// What a document may say; the rest are notes of other systems.
@@ -142,6 +152,18 @@ impl ScopeDocument {
         fields.insert("server_access".to_owned(), self.scope.rules_value());
         fields.insert("ui_permissions".to_owned(), self.scope.permissions_value());
         fields
+    }
+
+    /// The same as YAML, for people to edit: in the order in which people read it.
+    pub fn to_yaml(&self) -> Result<String, InvalidScope> {
+        let written = Written {
+            scope_name: &self.name,
+            description: &self.scope.description,
+            group_mappings: &self.groups,
+            server_access: self.scope.rules_value(),
+            ui_permissions: self.scope.permissions_value(),
+        };
+        serde_saphyr::to_string(&written).map_err(|error| fault("the scope", error.to_string()))
     }
 }
 

@@ -34,6 +34,19 @@ pub enum By {
     Server,
     /// Each tool of each server.
     Tool,
+    /// Each caller, whatever it called.
+    Caller,
+}
+
+/// What a call was about, as far as lines are by it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Words<'a> {
+    /// The mount path.
+    pub server: &'a str,
+    /// The tool.
+    pub tool: &'a str,
+    /// Whose.
+    pub principal: &'a str,
 }
 
 /// Counts calls into a window.
@@ -87,6 +100,9 @@ pub struct Series {
     /// The tool, where lines are by tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The caller, where lines are by caller: `user ada`; empty for nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// Pieces with calls, in order.
     pub points: Vec<Point>,
 }
@@ -98,6 +114,9 @@ pub struct Usage {
     pub series: Vec<Series>,
     /// Lines that are not shown.
     pub series_left_out: usize,
+    /// Those lines together.
+    #[serde(skip)]
+    pub left_out: Vec<Point>,
     /// Everything together.
     pub totals: Figures,
 }
@@ -116,14 +135,18 @@ impl Tally {
     }
 
     /// Count one call of the window.
-    pub fn add(&mut self, at_ms: i64, (server, tool): (&str, &str), status: u16, duration_ms: u32) {
+    pub fn add(&mut self, at_ms: i64, call: Words<'_>, status: u16, duration_ms: u32) {
         let piece = (at_ms - self.window.from_ms).div_euclid(self.window.step_ms.max(1));
         self.total.add(status, duration_ms);
         self.key.clear();
-        self.key.push_str(server);
-        if self.by == By::Tool {
-            self.key.push('\0');
-            self.key.push_str(tool);
+        match self.by {
+            By::Server => self.key.push_str(call.server),
+            By::Tool => {
+                self.key.push_str(call.server);
+                self.key.push('\0');
+                self.key.push_str(call.tool);
+            }
+            By::Caller => self.key.push_str(call.principal),
         }
         if !self.series.contains_key(&self.key) {
             self.series.insert(self.key.clone(), BTreeMap::new());
@@ -139,26 +162,38 @@ impl Tally {
             |points: &BTreeMap<i64, Cell>| points.values().map(|cell| cell.durations.len()).sum::<usize>();
         let mut series: Vec<_> = self.series.into_iter().collect();
         series.sort_by(|(a, points), (b, others)| calls(others).cmp(&calls(points)).then_with(|| a.cmp(b)));
-        let series_left_out = series.len().saturating_sub(MOST_SERIES);
-        series.truncate(MOST_SERIES);
+        let rest = series.split_off(series.len().min(MOST_SERIES));
+        let series_left_out = rest.len();
+        let mut left_out: BTreeMap<i64, Cell> = BTreeMap::new();
+        for (piece, cell) in rest.into_iter().flat_map(|(_, points)| points) {
+            left_out.entry(piece).or_default().take_in(cell);
+        }
         let Window { from_ms, step_ms, .. } = self.window;
         let point = |(piece, cell): (i64, Cell)| Point {
             at: Timestamp::from_unix_ms(from_ms + piece * step_ms),
             figures: cell.figures(),
         };
+        let by = self.by;
+        let said = |word: &str| Some(word.to_owned()).filter(|word| !word.is_empty());
         let series = series.into_iter().map(|(key, points)| {
-            let (server, tool) = key
-                .split_once('\0')
-                .map_or((key.as_str(), None), |(server, tool)| (server, Some(tool)));
+            let (server, tool, caller) = match by {
+                By::Caller => (None, None, Some(key)),
+                By::Server | By::Tool => match key.split_once('\0') {
+                    Some((server, tool)) => (said(server), Some(tool.to_owned()), None),
+                    None => (said(&key), None, None),
+                },
+            };
             Series {
-                server: Some(server.to_owned()).filter(|server| !server.is_empty()),
-                tool: tool.map(str::to_owned),
+                server,
+                tool,
+                caller,
                 points: points.into_iter().map(point).collect(),
             }
         });
         Usage {
             series: series.collect(),
             series_left_out,
+            left_out: left_out.into_iter().map(point).collect(),
             totals: self.total.figures(),
         }
     }
@@ -168,6 +203,11 @@ impl Cell {
     fn add(&mut self, status: u16, duration_ms: u32) {
         self.errors += u64::from(status >= FIRST_ERROR);
         self.durations.push(duration_ms);
+    }
+
+    fn take_in(&mut self, other: Self) {
+        self.errors += other.errors;
+        self.durations.extend(other.durations);
     }
 
     fn figures(mut self) -> Figures {
@@ -198,6 +238,37 @@ impl Cell {
 mod tests {
     use super::*;
 
+    fn words<'a>(server: &'a str, tool: &'a str) -> Words<'a> {
+        Words {
+            server,
+            tool,
+            principal: "user ada",
+        }
+    }
+
+    #[test]
+    fn lines_may_be_of_callers() {
+        let window = Window {
+            from_ms: 0,
+            to_ms: 1000,
+            step_ms: 1000,
+        };
+        let mut tally = Tally::new(window, By::Caller);
+        tally.add(1, words("/a", "x"), 200, 1);
+        tally.add(2, words("/b", "y"), 200, 1);
+        tally.add(3, Words::default(), 401, 1);
+        let callers: Vec<_> = tally
+            .finish()
+            .series
+            .into_iter()
+            .map(|one| (one.caller, one.server))
+            .collect();
+        assert_eq!(
+            callers,
+            [(Some("user ada".to_owned()), None), (Some(String::new()), None)]
+        );
+    }
+
     #[test]
     fn figures_are_exact_and_the_busiest_come_first() {
         let window = Window {
@@ -207,11 +278,11 @@ mod tests {
         };
         let mut tally = Tally::new(window, By::Tool);
         for duration in 1..=100 {
-            tally.add(1500, ("/a", "x"), 200, duration);
+            tally.add(1500, words("/a", "x"), 200, duration);
         }
-        tally.add(3000, ("/a", "x"), 502, 7);
-        tally.add(4999, ("/a", ""), 399, 8);
-        tally.add(1000, ("", ""), 404, 9);
+        tally.add(3000, words("/a", "x"), 502, 7);
+        tally.add(4999, words("/a", ""), 399, 8);
+        tally.add(1000, words("", ""), 404, 9);
         let usage = tally.finish();
         let [busiest, unknown, other] = usage.series.as_slice() else {
             panic!("{usage:?}")

@@ -59,6 +59,17 @@ struct Known {
     identity: Arc<Identity>,
 }
 
+/// What may be said of an API key: never the key, nor anything made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedKey {
+    /// Who comes with it.
+    pub name: String,
+    /// Groups that the policy maps to scopes.
+    pub groups: Vec<String>,
+    /// When it ends, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// Tells whose a token is.
 #[derive(Debug, Clone)]
 pub struct Bearers {
@@ -87,6 +98,16 @@ impl Bearers {
             clock,
             known: Arc::default(),
         }
+    }
+
+    /// What may be said of the API keys.
+    pub fn api_keys(&self) -> Vec<NamedKey> {
+        let told = |key: &ApiKey| NamedKey {
+            name: key.name.clone(),
+            groups: key.groups.clone(),
+            expires_at: key.expires_at,
+        };
+        self.keys.iter().map(told).collect()
     }
 
     /// Told each time a credential may have ended before its time.

@@ -14,13 +14,13 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Timestamp};
 use crate::domain::Kind;
-use crate::domain::access::Rights;
+use crate::domain::access::{Permit, Rights};
 use crate::domain::identity::{AuthMethod, Identity, Session};
 use crate::domain::limit::Tries;
 use crate::domain::site::Sender;
 use crate::store::{self, SecretKey, Store};
 
-use super::bearers::{self, Bearers};
+use super::bearers::{self, Bearers, NamedKey};
 
 /// The cookie of a browser session.
 pub const SESSION_COOKIE: &str = "mcp_gateway_session";
@@ -99,6 +99,11 @@ impl Callers {
             remembered: Arc::default(),
             failures: Arc::new(Mutex::new(Tries::new(FAILURES.0, FAILURES.1))),
         }
+    }
+
+    /// The API keys of the settings, for administrators.
+    pub fn api_keys(&self, _: &Permit) -> Vec<NamedKey> {
+        self.bearers.api_keys()
     }
 
     /// Who sent these headers. Whoever presents something bad too often is told to wait; what is good always passes, so

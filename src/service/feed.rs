@@ -178,6 +178,11 @@ impl Feed {
         }
     }
 
+    /// How many listen now.
+    pub fn listeners(&self) -> usize {
+        self.stats().active_connections
+    }
+
     /// A listener was let go because it did not read.
     pub fn failed(&self) {
         self.0.failed.fetch_add(1, Ordering::Relaxed);

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::route::{Block, Table, Texts, may_have_block};
+use crate::domain::server::Revision;
 use crate::domain::upstream::{Origin, Scheme};
 use crate::nginx::{self, Nginx, Text};
 
@@ -50,6 +51,10 @@ pub struct Status {
     pub refused: BTreeMap<String, String>,
     /// Workers of earlier texts that still finished their streams when this was written.
     pub draining: usize,
+    /// The text that nginx confirmed.
+    pub text: Option<Arc<str>>,
+    /// The register's revision up to which this was tried.
+    pub revision: Revision,
 }
 
 /// What the publisher follows, and what it tells.
@@ -171,7 +176,10 @@ impl Publisher {
         let (live, blocks) = self.live.as_ref().map_or((None, 0), |(text, blocks)| {
             (Some(text.hash.clone()), blocks.len())
         });
+        let text = self.shown_text(live.as_deref());
         self.channels.status.send_replace(Status {
+            text,
+            revision: table.revision,
             live,
             blocks,
             fault,
@@ -179,6 +187,15 @@ impl Publisher {
             draining: self.nginx.draining(),
         });
         outcome.unwrap_or(false)
+    }
+
+    /// The live text for whoever wants to read it; copied when it is another one.
+    fn shown_text(&self, live: Option<&str>) -> Option<Arc<str>> {
+        let before = self.channels.status.borrow();
+        if before.live.as_deref() == live {
+            return before.text.clone();
+        }
+        self.live.as_ref().map(|(text, _)| text.body.as_str().into())
     }
 
     /// The blocks that should be there: of the busiest trusted servers, in a stable order.

@@ -9,6 +9,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
@@ -68,6 +69,17 @@ pub struct Settings {
     pub first_admin: (String, Vec<String>),
     /// Where people sign in with groups that we do not know.
     pub providers: Option<Providers>,
+}
+
+/// What a text would make of one scope.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The scope's name.
+    pub name: String,
+    /// As a document now, if there is such a scope.
+    pub before: Option<Map<String, Value>>,
+    /// As it would be.
+    pub after: Map<String, Value>,
 }
 
 /// The groups and scopes.
@@ -178,6 +190,25 @@ impl Scopes {
     pub async fn import_text(&self, permit: &Permit, text: &str) -> Result<Vec<String>, Error> {
         let documents = documents_of(text).map_err(Error::Fields)?;
         self.change(permit, |groups| Ok(groups.import(documents))).await
+    }
+
+    /// What taking in a text would change, name by name: before and after. Nothing is kept; what would be refused is.
+    pub async fn preview(&self, permit: &Permit, text: &str) -> Result<Vec<Preview>, Error> {
+        if !permit.is_administrator() {
+            return Err(Error::Denied);
+        }
+        let documents = documents_of(text).map_err(Error::Fields)?;
+        let present = self.groups().await?;
+        let mut previews = Vec::with_capacity(documents.len());
+        for document in &documents {
+            let name = document.name.clone();
+            let before = present.policy().document(&name).map(|document| document.value());
+            let after = document.value();
+            previews.push(Preview { name, before, after });
+        }
+        let next = present.after(&present.import(documents));
+        self.check_groups(&next).await?;
+        Ok(previews)
     }
 
     /// Let the file count again for a scope.

@@ -79,7 +79,7 @@ pub struct Question {
     pub after: Option<String>,
     /// Seconds of a piece of time.
     pub step: Option<String>,
-    /// What has a line of its own: `server` or `tool`.
+    /// What has a line of its own: `server`, `tool` or `caller`.
     pub by: Option<String>,
 }
 
@@ -185,8 +185,9 @@ impl Usage {
         let by = match question.by.as_deref() {
             None | Some("server") => By::Server,
             Some("tool") => By::Tool,
+            Some("caller") => By::Caller,
             Some(_) => {
-                reader.fault("by", "expected `server` or `tool`");
+                reader.fault("by", "expected `server`, `tool` or `caller`");
                 By::Server
             }
         };

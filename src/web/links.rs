@@ -28,6 +28,22 @@ pub const TOKENS: &str = "/tokens";
 pub const ACCESS: &str = "/access";
 /// What nginx runs.
 pub const OPERATIONS: &str = "/operations";
+/// Everything about one server.
+pub const SERVER: &str = "/servers/{*path}";
+/// A new scope.
+pub const ACCESS_SCOPES: &str = "/access/scopes";
+/// One scope.
+pub const ACCESS_SCOPE: &str = "/access/scopes/{*name}";
+/// Why somebody may do something, or not.
+pub const ACCESS_EXPLAIN: &str = "/access/explain";
+/// API keys of the settings.
+pub const ACCESS_KEYS: &str = "/access/keys";
+/// Machine accounts.
+pub const ACCESS_MACHINES: &str = "/access/machines";
+/// Everybody's sessions.
+pub const ACCESS_SESSIONS: &str = "/access/sessions";
+/// The file that nginx runs.
+pub const OPERATIONS_NGINX: &str = "/operations/nginx";
 /// How a person likes to look at the pages.
 pub const PREFERENCES: &str = "/preferences";
 /// Our stylesheet and script.
@@ -176,6 +192,14 @@ pub const ALL: &[&str] = &[
     TOKENS,
     ACCESS,
     OPERATIONS,
+    OPERATIONS_NGINX,
+    SERVER,
+    ACCESS_SCOPES,
+    ACCESS_SCOPE,
+    ACCESS_EXPLAIN,
+    ACCESS_KEYS,
+    ACCESS_MACHINES,
+    ACCESS_SESSIONS,
     PREFERENCES,
     STATIC,
     API_LOGIN,
@@ -233,6 +257,29 @@ pub const ALL: &[&str] = &[
     FEED_STATS,
     API_FEED_STATS,
 ];
+
+/// The page of one server.
+pub fn server(path: &crate::domain::path::ServerPath) -> String {
+    SERVER.replace("/{*path}", path.as_str())
+}
+
+/// The page of one scope, whose name may hold anything that a scopes file may say.
+pub fn scope(name: &str) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    format!("{ACCESS_SCOPES}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
+
+/// A page with these questions; those without an answer are left out.
+pub fn asking(page: &str, questions: &[(&str, &str)]) -> String {
+    let said: Vec<_> = questions
+        .iter()
+        .filter(|(_, answer)| !answer.is_empty())
+        .collect();
+    match serde_urlencoded::to_string(&said) {
+        Ok(query) if !query.is_empty() => format!("{page}?{query}"),
+        _ => page.to_owned(),
+    }
+}
 
 /// The list, which begins with the server that was saved a moment ago.
 pub fn saved(path: &crate::domain::path::ServerPath) -> String {

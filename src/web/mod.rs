@@ -59,6 +59,34 @@ pub fn registry(state: AppState) -> Router {
             links::EDIT,
             get(ui::server_form::edit_page).post(api::servers::edit),
         )
+        .route(
+            links::SERVER,
+            get(ui::server_page::page).post(ui::server_page::act),
+        )
+        .route(links::USAGE, get(ui::usage::page))
+        .route(links::TOKENS, get(ui::tokens::page).post(ui::tokens::act))
+        .route(links::OPERATIONS, get(ui::operations::page))
+        .route(links::OPERATIONS_NGINX, get(ui::operations::text))
+        // Pages for administrators.
+        .route(links::ACCESS, get(ui::access::page).post(ui::access::act))
+        .route(
+            links::ACCESS_SCOPES,
+            get(ui::access::scope::new_page).post(ui::access::scope::act_on_new),
+        )
+        .route(
+            links::ACCESS_SCOPE,
+            get(ui::access::scope::page).post(ui::access::scope::act),
+        )
+        .route(links::ACCESS_EXPLAIN, get(ui::access::explain::page))
+        .route(links::ACCESS_KEYS, get(ui::access::keys::page))
+        .route(
+            links::ACCESS_MACHINES,
+            get(ui::access::machines::page).post(ui::access::machines::act),
+        )
+        .route(
+            links::ACCESS_SESSIONS,
+            get(ui::access::sessions::page).post(ui::access::sessions::act),
+        )
         .route(links::TRY, post(ui::trial::ask))
         .route(links::REMOVE, get(ui::removal::page).post(ui::removal::remove))
         .route(links::TOOLS, get(ui::tools::search))

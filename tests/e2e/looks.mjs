@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { browser as launch, gateway, must, signedIn, walk, wish } from "./browser.mjs";
 import { HOSTILE, upstream } from "./server.mjs";
+import { PAGES as INSIGHT, call } from "./insight.mjs";
 
 const axe = readFileSync(createRequire(`${process.cwd()}/`).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -84,9 +85,10 @@ await walk({
   "the sign-in page": login,
   "without servers": () => look("empty", "/"),
   "servers of every kind": fill,
+  "calls of every kind": () => call(mine),
   "no server for somebody without rights": async () => look("no-servers", "/", {}, undefined, await stranger()),
   "a page for somebody without rights": async () => look("no-rights", "/register", {}, undefined, await stranger()),
-  ...Object.fromEntries(PAGES.map(([name, ...rest]) => [name, () => look(name, ...rest)])),
+  ...Object.fromEntries([...PAGES, ...INSIGHT].map(([name, ...rest]) => [name, () => look(name, ...rest)])),
 }, { goesOn: true });
 await browser.close();
 server.end();

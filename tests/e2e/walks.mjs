@@ -1,6 +1,7 @@
 // What people do on the pages: seed 003 from the registration to the call of a tool.
 import { browser as launch, gateway, must, signedIn, walk } from "./browser.mjs";
 import { HOSTILE, upstream } from "./server.mjs";
+import { token } from "./insight.mjs";
 
 const browser = await launch();
 const server = await upstream();
@@ -191,6 +192,17 @@ await walk({
     await row(page, "/hostile").waitFor({ state: "detached" });
   },
 
+  async "a token is made, kept as a file and revoked"() {
+    await token(page);
+  },
+
+  async "the page of a server is drawn and copied from"() {
+    await page.goto(`${gateway}/servers/walks`);
+    await page.getByRole("img", { name: /checks answered/ }).waitFor();
+    await page.getByText("Cursor", { exact: true }).click();
+    must((await page.getByRole("region", { name: "Cursor" }).textContent()).includes("/walks/mcp"), "no recipe");
+  },
+
   async "all of it works without a script"() {
     const plain = await signedIn(browser, { javaScriptEnabled: false });
     await register(plain, "/plain", "Plain");
@@ -213,6 +225,7 @@ await walk({
     await plain.locator("details.user summary").click();
     await plain.getByRole("button", { name: "Dark" }).click();
     must(await plain.locator('html[data-theme="dark"]').count() === 1, "the colours are not kept");
+    await token(plain, false);
     await plain.goto(gateway);
     await row(plain, "/plain").getByTitle("Remove").click();
     await plain.getByRole("button", { name: "Remove" }).click();

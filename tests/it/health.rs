@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::peers::{KINDS, Peer};
 use crate::harness::{Actor, Setup, tool_call, until};
 
-fn quick(setup: Setup) -> Setup {
+pub fn quick(setup: Setup) -> Setup {
     setup
         .with(&["--health-checks", "on", "--health-check-interval", "1"])
         .with(&["--health-check-timeout-seconds", "2"])
@@ -21,7 +21,7 @@ async fn status(admin: &Actor, path: &str) -> String {
 }
 
 /// Register and wait for the first check.
-async fn add(admin: &Actor, path: &str, url: &str, more: Value) -> Value {
+pub async fn add(admin: &Actor, path: &str, url: &str, more: Value) -> Value {
     let mut body = json!({"server_name": path, "path": path, "proxy_pass_url": url, "wait": 20});
     body.as_object_mut()
         .unwrap()
@@ -130,13 +130,13 @@ async fn what_is_wrong_with_a_server_is_said_in_words_and_delays_nobody() {
 }
 
 /// An MCP server whose tools a test changes while it runs.
-struct Changing {
+pub struct Changing {
     tools: std::sync::Arc<std::sync::Mutex<Value>>,
-    url: String,
+    pub url: String,
 }
 
 impl Changing {
-    async fn start(tools: Value) -> Self {
+    pub async fn start(tools: Value) -> Self {
         let tools = std::sync::Arc::new(std::sync::Mutex::new(tools));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -163,12 +163,12 @@ impl Changing {
         Self { tools, url }
     }
 
-    fn now(&self, tools: Value) {
+    pub fn now(&self, tools: Value) {
         *self.tools.lock().unwrap() = tools;
     }
 }
 
-fn tool(name: &str, description: &str) -> Value {
+pub fn tool(name: &str, description: &str) -> Value {
     json!({"name": name, "description": description, "inputSchema": {"type": "object"}})
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Row, Transaction, params, params_from_iter};
 
 use super::db::backend;
 use crate::domain::call::{Call, Filter, Kept, Place, Way};
-use crate::domain::usage::Tally;
+use crate::domain::usage::{Tally, Words};
 use crate::store::Error;
 
 pub(super) fn places(tx: &Transaction<'_>) -> Result<Vec<Place>, Error> {
@@ -149,7 +149,7 @@ pub(super) fn tally(
 ) -> Result<(Tally, bool), Error> {
     let (conditions, mut values) = conditions(filter);
     let sql = format!(
-        "SELECT at_ms, server, tool, status, duration_ms FROM calls WHERE {conditions} ORDER BY id DESC LIMIT ?"
+        "SELECT at_ms, server, tool, principal, status, duration_ms FROM calls WHERE {conditions} ORDER BY id DESC LIMIT ?"
     );
     values.push(Value::Integer(i64::from(most) + 1));
     let mut rows = tx.prepare_cached(&sql)?;
@@ -159,7 +159,12 @@ pub(super) fn tally(
             return Ok((tally, true));
         };
         let word = |index| row.get_ref(index)?.as_str().map_err(backend);
-        tally.add(row.get(0)?, (word(1)?, word(2)?), row.get(3)?, row.get(4)?);
+        let call = Words {
+            server: word(1)?,
+            tool: word(2)?,
+            principal: word(3)?,
+        };
+        tally.add(row.get(0)?, call, row.get(4)?, row.get(5)?);
     }
     Ok((tally, rows.next()?.is_none()))
 }

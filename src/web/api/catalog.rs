@@ -37,6 +37,20 @@ pub(in crate::web) fn visible(
     kind: EntryKind,
     all: &[Kept],
 ) -> Vec<Value> {
+    seen(rights, who, path, kind, all)
+        .into_iter()
+        .map(shown)
+        .collect()
+}
+
+/// The same as the book keeps them.
+pub(in crate::web) fn seen<'a>(
+    rights: &Rights,
+    who: &Identity,
+    path: &ServerPath,
+    kind: EntryKind,
+    all: &'a [Kept],
+) -> Vec<&'a Kept> {
     let Some(list) = list_of(kind) else {
         return Vec::new();
     };
@@ -45,8 +59,9 @@ pub(in crate::web) fn visible(
     let of_kind = all
         .iter()
         .filter(|kept| kept.kind == kind && (administrator || !kept.is_new));
-    let seen = of_kind.filter(|kept| administrator || rights.may_see_entry(who, path, list, &kept.name));
-    seen.map(shown).collect()
+    of_kind
+        .filter(|kept| administrator || rights.may_see_entry(who, path, list, &kept.name))
+        .collect()
 }
 
 /// `GET /api/tools/{path}` or `…/all`: asked of the server now; as it was last time (`cached`) when it does not answer.

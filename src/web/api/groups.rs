@@ -19,7 +19,7 @@ use crate::web::problem::Problem;
 use crate::web::state::AppState;
 
 /// Leave for what is for administrators alone.
-pub(super) fn administration(state: &AppState, who: &Identity) -> Result<Permit, Problem> {
+pub(in crate::web) fn administration(state: &AppState, who: &Identity) -> Result<Permit, Problem> {
     decide(who, &Call::Administration, &state.rights.borrow()).map_err(|_| {
         Problem::new(
             Kind::Forbidden,

@@ -1,16 +1,18 @@
 //! Vending tokens (contract, section 1.5).
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::domain::FieldFault;
 use crate::domain::Kind;
 use crate::domain::claims::Lifetime;
 use crate::domain::identity::Identity;
 use crate::service::callers::Caller;
-use crate::service::tokens::{Owner, Wish};
+use crate::service::tokens::{Owner, Vended, Wish};
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
 use crate::web::extract::visitor::Member;
@@ -23,9 +25,14 @@ pub(in crate::web) async fn generate(
     change: Change,
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
-    let wish = wish(&change)?;
+    let wish = wish(&change.draft.0)?;
     let requested = wish.scopes.clone();
     let vended = state.tokens.vend(who, wish).await?;
+    Ok(Json(told(&vended, who, requested)))
+}
+
+/// A token that was vended a moment ago, as clients read it; also the file that a person keeps.
+pub(in crate::web) fn told(vended: &Vended, who: &Identity, requested: Option<BTreeSet<String>>) -> Value {
     let claims = &vended.claims;
     tracing::info!(
         identity.subject = claims.sub,
@@ -37,7 +44,7 @@ pub(in crate::web) async fn generate(
         .refresh
         .as_ref()
         .map_or((None, 0), |(secret, seconds)| (Some(secret.expose()), *seconds));
-    Ok(Json(json!({
+    json!({
         "success": true,
         "tokens": {
             "access_token": vended.token.expose(),
@@ -58,7 +65,7 @@ pub(in crate::web) async fn generate(
         },
         "user_scopes": who.scopes,
         "requested_scopes": requested.unwrap_or_else(|| who.scopes.clone()),
-    })))
+    })
 }
 
 /// How a list is narrowed.
@@ -94,13 +101,13 @@ pub(in crate::web) async fn revoke(
 }
 
 /// Whose things somebody may end: their own, or anybody's (`None`) for an administrator.
-pub(super) fn within_reach(state: &AppState, who: &Identity) -> Option<String> {
+pub(in crate::web) fn within_reach(state: &AppState, who: &Identity) -> Option<String> {
     let administrator = state.rights.borrow().is_administrator(who);
     (!administrator).then(|| who.account())
 }
 
 /// Whose things are meant: one's own unless an administrator names somebody, or everybody (`None`).
-pub(super) fn owner(
+pub(in crate::web) fn owner(
     state: &AppState,
     caller: &Caller,
     named: Option<&str>,
@@ -117,8 +124,8 @@ pub(super) fn owner(
     Ok((!everybody).then(|| named.to_owned()))
 }
 
-fn wish(change: &Change) -> Result<Wish, Problem> {
-    let fields = &change.draft.0;
+/// What a token shall be.
+pub(in crate::web) fn wish(fields: &Map<String, Value>) -> Result<Wish, Problem> {
     let fault = |field: &str, words: &str| Problem::fields(vec![FieldFault::new(field, words)]);
     let scopes = match fields.get("requested_scopes") {
         None | Some(Value::Null) => None,

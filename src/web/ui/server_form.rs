@@ -163,7 +163,7 @@ fn names_alone(lines: &str) -> String {
     names.join("\n")
 }
 
-fn past(event: &Event) -> Past {
+pub(super) fn past(event: &Event) -> Past {
     let deed = match event.deed {
         Deed::ServerRegistered => "registered",
         Deed::ServerChanged => "changed",

@@ -3,6 +3,8 @@
 //! A page is a struct with samples; [`View::load`] renders every page with every sample before it is used, so a broken
 //! template is refused when it is saved and not when somebody opens the page.
 
+pub mod chart;
+pub mod connect;
 pub mod pages;
 
 use std::path::{Path, PathBuf};

@@ -1,22 +1,42 @@
 //! A struct for each page, with samples that show its states; a file for each family of pages. The template of a page
 //! has its name.
 
+mod access;
+mod aspect;
 mod chrome;
+mod explain;
+mod operations;
 mod refusal;
+mod sample;
 mod server_form;
+mod server_page;
 mod servers;
 mod sign_in;
+mod tokens;
 mod tools;
+mod usage;
 
 use serde::Serialize;
 use tera::Tera;
 
+pub use self::access::{
+    AccessPage, GroupRow, KeyRow, KeysPage, MachineRow, MachinesPage, ScopePage, ScopeRow, SessionRow,
+    SessionsPage,
+};
+pub use self::aspect::Aspect;
 pub use self::chrome::{Chrome, Section};
+pub use self::explain::{Asked, ExplainPage, Verdict};
+pub use self::operations::{LogPart, NginxText, Operations, Reason};
 pub use self::refusal::Refusal;
 pub use self::server_form::{Fault, Past, ServerForm, Trial, TrialPart};
+pub use self::server_page::{
+    CallsPart, DiffLine, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
+};
 pub use self::servers::{Figures, List, Removal, ServerList, ServerRow, Servers, Tab};
 pub use self::sign_in::{Authorize, Choice, Login};
+pub use self::tokens::{MadeToken, TokenRow, TokenWish, TokensPage};
 pub use self::tools::{ServerTools, ToolDialog, ToolList, ToolView, Tools};
+pub use self::usage::{CallFilter, CallRow, UsagePage};
 use super::{Error, render};
 
 /// A page: which file shows it, and in which states it is tried.
@@ -40,6 +60,17 @@ pub(super) fn check(tera: &Tera, mut seen: impl FnMut(&'static str, &str)) -> Re
     all::<Authorize>(tera, &mut seen)?;
     all::<Refusal>(tera, &mut seen)?;
     all::<Servers>(tera, &mut seen)?;
+    all::<ServerPage>(tera, &mut seen)?;
+    all::<UsagePage>(tera, &mut seen)?;
+    all::<Operations>(tera, &mut seen)?;
+    all::<NginxText>(tera, &mut seen)?;
+    all::<AccessPage>(tera, &mut seen)?;
+    all::<ScopePage>(tera, &mut seen)?;
+    all::<KeysPage>(tera, &mut seen)?;
+    all::<MachinesPage>(tera, &mut seen)?;
+    all::<SessionsPage>(tera, &mut seen)?;
+    all::<ExplainPage>(tera, &mut seen)?;
+    all::<TokensPage>(tera, &mut seen)?;
     all::<ServerList>(tera, &mut seen)?;
     all::<Removal>(tera, &mut seen)?;
     all::<Tools>(tera, &mut seen)?;

@@ -1,0 +1,63 @@
+//! Everybody's sessions in browsers, and their end.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::super::chrome::chrome;
+use super::typed;
+use crate::domain::Kind;
+use crate::domain::identity::OpenSession;
+use crate::web::api::groups::administration;
+use crate::web::extract::change::Change;
+use crate::web::extract::visitor::PageMember;
+use crate::web::links;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+use crate::web::view::pages::{Section, SessionRow, SessionsPage};
+
+/// A session as pages show it.
+pub(in crate::web::ui) fn row(session: OpenSession) -> SessionRow {
+    SessionRow {
+        id: session.id,
+        user: session.username,
+        created_at: session.created_at.to_string(),
+        expires_at: session.expires_at.to_string(),
+    }
+}
+
+/// `GET /access/sessions`.
+pub(in crate::web) async fn page(
+    State(state): State<AppState>,
+    PageMember(caller): PageMember,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    administration(&state, &caller.identity)?;
+    let sessions = state.login.sessions(None).await?;
+    let page = SessionsPage {
+        chrome: chrome(&state, &caller, &headers, Section::Access),
+        sessions: sessions.into_iter().map(row).collect(),
+    };
+    Ok(state.view.page(StatusCode::OK, &page))
+}
+
+/// `POST /access/sessions`: end the session `id`.
+pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
+    let permit = administration(&state, &change.caller.identity)?;
+    end(&state, permit.actor(), None, &typed(&change.draft, "id")).await?;
+    Ok(Redirect::to(links::ACCESS_SESSIONS).into_response())
+}
+
+/// End a session, of this person alone if one is given; at once.
+pub(in crate::web::ui) async fn end(
+    state: &AppState,
+    actor: &str,
+    person: Option<&str>,
+    id: &str,
+) -> Result<(), Problem> {
+    if !state.login.end_session(actor, person, id).await? {
+        return Err(Problem::new(Kind::NotFound, "there is no such session"));
+    }
+    state.callers.forget_sessions();
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Everything about one server: how it is and was, what is called, what it offers, who may use it, and how.
+
+mod calls;
+mod offers;
+mod openings;
+mod portrait;
+
+pub(super) use offers::lines;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::chrome::chrome;
+use super::server_form::past;
+use super::spans;
+use crate::clock::Timestamp;
+use crate::domain::access::Action;
+use crate::domain::{FieldFault, Kind};
+use crate::web::extract::change::Change;
+use crate::web::extract::path::Mount;
+use crate::web::extract::visitor::PageMember;
+use crate::web::links;
+use crate::web::problem::Problem;
+use crate::web::state::AppState;
+use crate::web::view::chart::{Sight, Span, line, uptime};
+use crate::web::view::connect::recipes;
+use crate::web::view::pages::{Section, ServerPage};
+
+/// Checks that are drawn at most: the newest.
+const MOST_CHECKS: u32 = 20_000;
+
+/// How the reader looks at it.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Look {
+    span: Option<String>,
+}
+
+/// `GET /servers/{path}`.
+pub(in crate::web) async fn page(
+    State(state): State<AppState>,
+    PageMember(caller): PageMember,
+    Mount(path): Mount,
+    look: Result<Query<Look>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let who = &caller.identity;
+    let server = state.registry.visible(who, &path).await?;
+    let rights = state.rights.borrow().clone();
+    let look = look.map(|Query(look)| look).unwrap_or_default();
+    let span = Span::of(look.span.as_deref());
+    let window = span.window(state.monitor.now().unix_ms());
+    let since = Timestamp::from_unix_ms(window.from_ms);
+    let checks = state.monitor.history(&path, since, MOST_CHECKS).await?;
+    let sights: Vec<_> = checks
+        .iter()
+        .map(|check| (check.at.unix_ms(), sight(&check.status)))
+        .collect();
+    let answered = |at: Timestamp, millis: Option<i64>| Some((at.unix_ms(), u64::try_from(millis?).ok()?));
+    let latencies: Vec<_> = checks
+        .iter()
+        .filter_map(|check| answered(check.at, check.latency_ms))
+        .collect();
+    let (offers, held, versions) = offers::of(&state, &rights, who, &path).await?;
+    let history = match state.registry.may(who, Action::Modify, &path).await {
+        Ok((permit, _)) => Some(state.registry.history(&permit, &path).await?),
+        Err(_) => None,
+    };
+    let portrait = portrait::of(&state, &rights, who, &server);
+    let page = ServerPage {
+        chrome: chrome(&state, &caller, &headers, Section::Servers),
+        spans: spans::tabs(&links::server(&path), span, &[]),
+        marks: span.marks.to_vec(),
+        uptime: uptime(&sights, window),
+        latency: line(&latencies, window),
+        calls: calls::of(&state, who, &path, (span, window)).await?,
+        offers,
+        held,
+        versions,
+        openings: openings::of(&rights, who, &path),
+        is_admin: rights.is_administrator(who),
+        recipes: recipes(&path.name().replace('/', "-"), &portrait.url),
+        server: portrait,
+        history: history.map(|events| events.iter().map(past).collect()),
+    };
+    Ok(state.view.page(StatusCode::OK, &page))
+}
+
+/// What a check saw, by its word in the book.
+fn sight(words: &str) -> Sight {
+    match words {
+        "healthy" => Sight::Up,
+        "healthy-auth-expired" => Sight::Doubtful,
+        _ => Sight::Down,
+    }
+}
+
+/// `POST /servers/{path}`: `approve` what is held of `name` or of all, or `check` it now; and back to the page.
+pub(in crate::web) async fn act(
+    State(state): State<AppState>,
+    Mount(path): Mount,
+    change: Change,
+) -> Result<Response, Problem> {
+    let who = &change.caller.identity;
+    let said = |field: &str| change.draft.0.get(field).and_then(|value| value.as_str());
+    let part = match said("action") {
+        Some("approve") => {
+            let (permit, _) = state.registry.may(who, Action::Modify, &path).await?;
+            let name = said("name").filter(|name| !name.is_empty());
+            state.catalog.approve(&permit, &path, name).await?;
+            "#offers"
+        }
+        Some("check") => {
+            let (_, server) = state.registry.may(who, Action::CheckHealth, &path).await?;
+            if !server.enabled {
+                return Err(Problem::bad_request("Cannot refresh disabled service"));
+            }
+            let checked = state.monitor.check_now(&path).await;
+            if checked.and_then(|checked| checked.state).is_none() {
+                return Err(Problem::new(Kind::Unavailable, "the server is not routed yet"));
+            }
+            ""
+        }
+        _ => {
+            let fault = FieldFault::new("action", "expected `approve` or `check`");
+            return Err(Problem::fields(vec![fault]));
+        }
+    };
+    Ok(Redirect::to(&format!("{}{part}", links::server(&path))).into_response())
+}

@@ -1,0 +1,330 @@
+//! Groups, scopes, keys, machines and sessions, for administrators.
+
+use serde::Serialize;
+
+use super::sample::{fault, hostile, moment};
+use super::{Chrome, DiffLine, Fault, Page};
+
+/// Groups and scopes.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccessPage {
+    /// Around it.
+    pub chrome: Chrome,
+    /// Groups of people.
+    pub groups: Vec<GroupRow>,
+    /// Scopes.
+    pub scopes: Vec<ScopeRow>,
+    /// Scopes of the file that the store hides.
+    pub hidden: Vec<String>,
+    /// The group that was to be made, as it was typed.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// What was wrong with it.
+    pub faults: Vec<Fault>,
+}
+
+/// A group.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupRow {
+    /// Its name.
+    pub name: String,
+    /// Its scopes, and where each is shown.
+    pub scopes: Vec<(String, String)>,
+    /// `file` or `store`.
+    pub source: &'static str,
+    /// Whether the store says something else than the file.
+    pub overrides: bool,
+}
+
+/// A scope.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScopeRow {
+    /// Its name.
+    pub name: String,
+    /// Where it is shown.
+    pub href: String,
+    /// What it is for.
+    pub description: String,
+    /// How many groups have it.
+    pub groups: usize,
+    /// Servers that it names.
+    pub servers: Vec<String>,
+    /// Servers that are not listed here.
+    pub more: usize,
+    /// `file` or `store`.
+    pub source: &'static str,
+    /// Whether the store says something else than the file.
+    pub overrides: bool,
+    /// Whether it makes administrators.
+    pub is_admin: bool,
+}
+
+impl Page for AccessPage {
+    const NAME: &'static str = "pages/access.html";
+
+    fn samples() -> Vec<Self> {
+        let empty = Self {
+            chrome: Chrome::sample(),
+            groups: Vec::new(),
+            scopes: Vec::new(),
+            hidden: Vec::new(),
+            name: String::new(),
+            description: String::new(),
+            faults: Vec::new(),
+        };
+        let full = |text: String| Self {
+            groups: vec![GroupRow {
+                name: text.clone(),
+                scopes: vec![(text.clone(), "/access/scopes/x".to_owned())],
+                source: "store",
+                overrides: true,
+            }],
+            scopes: vec![ScopeRow {
+                name: text.clone(),
+                href: "/access/scopes/x".to_owned(),
+                description: text.clone(),
+                groups: 1,
+                servers: vec![text.clone()],
+                more: 7,
+                source: "store",
+                overrides: true,
+                is_admin: true,
+            }],
+            hidden: vec![text.clone()],
+            name: text,
+            faults: ["group_name", "description", ""].map(fault).to_vec(),
+            ..empty.clone()
+        };
+        vec![empty.clone(), full("readers".to_owned()), full(hostile())]
+    }
+}
+
+/// One scope, with its text to be changed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScopePage {
+    /// Around it.
+    pub chrome: Chrome,
+    /// Its name; empty for a new one.
+    pub name: String,
+    /// Where the form goes.
+    pub action: String,
+    /// Its text.
+    pub text: String,
+    /// `file` or `store`.
+    pub source: &'static str,
+    /// Whether the store says something else than the file.
+    pub overrides: bool,
+    /// What was wrong with what was typed.
+    pub faults: Vec<Fault>,
+    /// What saving would change, when that was asked.
+    pub changes: Option<Vec<DiffLine>>,
+    /// Whether there is such a scope now.
+    pub is_known: bool,
+}
+
+impl Page for ScopePage {
+    const NAME: &'static str = "pages/scope.html";
+
+    fn samples() -> Vec<Self> {
+        let new = Self {
+            chrome: Chrome::sample(),
+            name: String::new(),
+            action: "/access/scopes".to_owned(),
+            text: "scope_name: x".to_owned(),
+            source: "store",
+            overrides: false,
+            faults: Vec::new(),
+            changes: None,
+            is_known: false,
+        };
+        let known = Self {
+            name: hostile(),
+            text: hostile(),
+            overrides: true,
+            is_known: true,
+            changes: Some(vec![DiffLine {
+                word: "came",
+                text: hostile(),
+            }]),
+            ..new.clone()
+        };
+        let same = Self {
+            changes: Some(Vec::new()),
+            source: "file",
+            overrides: false,
+            ..known.clone()
+        };
+        let refused = Self {
+            faults: vec![fault("server_access[1]"), fault("")],
+            ..new.clone()
+        };
+        vec![new, known, same, refused]
+    }
+}
+
+/// Keys of the settings.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeysPage {
+    /// Around it.
+    pub chrome: Chrome,
+    /// The keys.
+    pub keys: Vec<KeyRow>,
+}
+
+/// One key: never the key itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyRow {
+    /// Who comes with it.
+    pub name: String,
+    /// With which groups.
+    pub groups: Vec<String>,
+    /// When it ends.
+    pub expires_at: Option<String>,
+    /// Whether it has.
+    pub has_ended: bool,
+}
+
+impl Page for KeysPage {
+    const NAME: &'static str = "pages/keys.html";
+
+    fn samples() -> Vec<Self> {
+        let empty = Self {
+            chrome: Chrome::sample(),
+            keys: Vec::new(),
+        };
+        let key = |ends: Option<String>, has_ended| KeyRow {
+            name: hostile(),
+            groups: vec![hostile()],
+            expires_at: ends,
+            has_ended,
+        };
+        let full = Self {
+            keys: vec![key(None, false), key(Some(moment()), true)],
+            ..empty.clone()
+        };
+        vec![empty, full]
+    }
+}
+
+/// Machine accounts.
+#[derive(Debug, Clone, Serialize)]
+pub struct MachinesPage {
+    /// Around it.
+    pub chrome: Chrome,
+    /// The accounts.
+    pub machines: Vec<MachineRow>,
+    /// Groups that can be chosen.
+    pub known_groups: Vec<String>,
+    /// What was typed: the name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its groups.
+    pub groups: String,
+    /// What was wrong with it.
+    pub faults: Vec<Fault>,
+    /// The account that was made a moment ago, with its secret: shown this once.
+    pub made: Option<(String, String)>,
+    /// Where it gets its tokens.
+    pub token_url: String,
+}
+
+/// One machine account.
+#[derive(Debug, Clone, Serialize)]
+pub struct MachineRow {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// Who made it.
+    pub created_by: String,
+    /// When.
+    pub created_at: String,
+}
+
+impl Page for MachinesPage {
+    const NAME: &'static str = "pages/machines.html";
+
+    fn samples() -> Vec<Self> {
+        let empty = Self {
+            chrome: Chrome::sample(),
+            machines: Vec::new(),
+            known_groups: vec!["readers".to_owned()],
+            name: String::new(),
+            description: String::new(),
+            groups: String::new(),
+            faults: Vec::new(),
+            made: None,
+            token_url: "http://127.0.0.1:8080/api/auth/token".to_owned(),
+        };
+        let made = Self {
+            machines: vec![MachineRow {
+                name: hostile(),
+                description: hostile(),
+                groups: vec![hostile()],
+                created_by: hostile(),
+                created_at: moment(),
+            }],
+            made: Some(("ci".to_owned(), "hush".to_owned())),
+            ..empty.clone()
+        };
+        let refused = Self {
+            name: hostile(),
+            faults: ["name", "description", "groups", ""].map(fault).to_vec(),
+            ..empty.clone()
+        };
+        vec![empty, made, refused]
+    }
+}
+
+/// Open sessions.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionsPage {
+    /// Around it.
+    pub chrome: Chrome,
+    /// The sessions.
+    pub sessions: Vec<SessionRow>,
+}
+
+/// An open session.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionRow {
+    /// Its name in the list.
+    pub id: String,
+    /// Whose.
+    pub user: String,
+    /// Since when.
+    pub created_at: String,
+    /// Until when.
+    pub expires_at: String,
+}
+
+impl SessionRow {
+    pub(super) fn sample() -> Self {
+        Self {
+            id: "0123456789abcdef".to_owned(),
+            user: hostile(),
+            created_at: moment(),
+            expires_at: moment(),
+        }
+    }
+}
+
+impl Page for SessionsPage {
+    const NAME: &'static str = "pages/sessions.html";
+
+    fn samples() -> Vec<Self> {
+        let empty = Self {
+            chrome: Chrome::sample(),
+            sessions: Vec::new(),
+        };
+        let full = Self {
+            sessions: vec![SessionRow::sample()],
+            ..empty.clone()
+        };
+        vec![empty, full]
+    }
+}

@@ -1,0 +1,343 @@
+//! Everything about one server.
+
+use serde::Serialize;
+
+use super::sample::{hostile, moment};
+use super::{Aspect, Chrome, Page, Past};
+use crate::web::view::chart::{Line, Sight, Stack, Uptime, Window, line, stack, uptime};
+use crate::web::view::connect::{Recipe, recipes};
+
+/// Everything about one server.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerPage {
+    /// Around it.
+    pub chrome: Chrome,
+    /// Who it is.
+    pub server: Portrait,
+    /// How far back the drawings look.
+    pub spans: Vec<Aspect>,
+    /// Below them, from left to right.
+    pub marks: Vec<&'static str>,
+    /// Whether it answered.
+    pub uptime: Uptime,
+    /// How quickly.
+    pub latency: Option<Line>,
+    /// What was called.
+    pub calls: CallsPart,
+    /// What it offers.
+    pub offers: Vec<Offer>,
+    /// What is held back of it.
+    pub held: usize,
+    /// How its offers changed, newest first.
+    pub versions: Vec<VersionRow>,
+    /// Which rules let somebody in.
+    pub openings: Vec<Opening>,
+    /// Whether these are everybody's, and not the reader's own.
+    pub is_admin: bool,
+    /// How clients are told.
+    pub recipes: Vec<Recipe>,
+    /// What was done to it; none when it is not for the reader.
+    pub history: Option<Vec<Past>>,
+}
+
+/// Who a server is and how it is now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Portrait {
+    /// Display name.
+    pub name: String,
+    /// Mount path.
+    pub path: String,
+    /// What it is for.
+    pub description: String,
+    /// What a client calls.
+    pub url: String,
+    /// Where it is; for those who may change it.
+    pub upstream: Option<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Whether an administrator trusts it.
+    pub trusted: bool,
+    /// Whether its tools change only with approval.
+    pub pinned: bool,
+    /// `live`, `pending` or `disabled`.
+    pub standing: &'static str,
+    /// Why it is pending.
+    pub reason: Option<String>,
+    /// The word for the colour of its health: `good`, `warn`, `bad` or nothing.
+    pub mood: &'static str,
+    /// All that is said of its health.
+    pub health: String,
+    /// The last check.
+    pub checked_at: Option<String>,
+    /// Since when it is so.
+    pub since: Option<String>,
+    /// How long its first answer took last time.
+    pub latency: Option<String>,
+    /// How it is spoken with.
+    pub transport: Option<&'static str>,
+    /// What it calls itself, with its version.
+    pub software: Option<String>,
+    /// How many tools it has.
+    pub tools: i64,
+    /// Licence.
+    pub license: String,
+    /// Who registered it.
+    pub registered_by: String,
+    /// When.
+    pub registered_at: String,
+    /// Whether the reader may change it.
+    pub may_edit: bool,
+    /// Whether the reader may switch it.
+    pub may_toggle: bool,
+    /// Whether the reader may have it checked.
+    pub may_check: bool,
+}
+
+/// Calls of a span.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallsPart {
+    /// Drawn.
+    pub chart: Option<Stack>,
+    /// How many.
+    pub total: String,
+    /// How many of them were errors.
+    pub errors: String,
+    /// Half took no longer.
+    pub p50: String,
+    /// 95 of 100 took no longer.
+    pub p95: String,
+    /// By tool, the busiest first.
+    pub tools: Vec<ToolCalls>,
+    /// Where one reads them one by one.
+    pub href: String,
+}
+
+/// Calls of one tool.
+#[derive(Debug, Clone, Serialize)]
+pub struct ToolCalls {
+    /// The tool; none for calls of no tool.
+    pub name: Option<String>,
+    /// How many.
+    pub calls: String,
+    /// How many were errors; none if there are none.
+    pub errors: Option<String>,
+}
+
+/// A tool, prompt or resource.
+#[derive(Debug, Clone, Serialize)]
+pub struct Offer {
+    /// `tool`, `prompt`, `resource` or `template`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What it says of itself.
+    pub description: String,
+    /// Its definition, in JSON.
+    pub definition: String,
+    /// Since when it is so.
+    pub since: String,
+    /// Whether nobody has approved it yet.
+    pub is_new: bool,
+    /// What it wants to be instead; the lines that differ.
+    pub held: Option<Vec<DiffLine>>,
+}
+
+/// One line of a difference.
+#[derive(Debug, Clone, Serialize)]
+pub struct DiffLine {
+    /// `came` or `went`.
+    pub word: &'static str,
+    /// The line.
+    pub text: String,
+}
+
+/// How one offer changed.
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionRow {
+    /// When.
+    pub at: String,
+    /// What it is.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// `came`, `changed` or `went`.
+    pub deed: &'static str,
+    /// The lines that differ.
+    pub diff: Vec<DiffLine>,
+}
+
+/// A rule that lets somebody in.
+#[derive(Debug, Clone, Serialize)]
+pub struct Opening {
+    /// The scope.
+    pub scope: String,
+    /// Where an administrator changes it.
+    pub href: Option<String>,
+    /// Groups that have it.
+    pub groups: Vec<String>,
+    /// Which methods.
+    pub methods: String,
+    /// Which tools.
+    pub tools: String,
+}
+
+impl Page for ServerPage {
+    const NAME: &'static str = "pages/server.html";
+
+    fn samples() -> Vec<Self> {
+        vec![empty(), full("Weather"), full(&hostile())]
+    }
+}
+
+fn empty() -> ServerPage {
+    let server = Portrait {
+        name: "Weather".to_owned(),
+        path: "/weather".to_owned(),
+        description: String::new(),
+        url: "http://127.0.0.1:8080/weather/mcp".to_owned(),
+        upstream: None,
+        tags: Vec::new(),
+        enabled: false,
+        trusted: true,
+        pinned: false,
+        standing: "disabled",
+        reason: None,
+        mood: "",
+        health: "disabled".to_owned(),
+        checked_at: None,
+        since: None,
+        latency: None,
+        transport: None,
+        software: None,
+        tools: 0,
+        license: String::new(),
+        registered_by: "ada".to_owned(),
+        registered_at: moment(),
+        may_edit: false,
+        may_toggle: false,
+        may_check: false,
+    };
+    let window = Window::until(600_000, 10_000, 60);
+    ServerPage {
+        chrome: Chrome::sample(),
+        recipes: recipes("weather", &server.url),
+        server,
+        spans: Aspect::samples(),
+        marks: vec!["1 h ago", "now"],
+        uptime: uptime(&[], window),
+        latency: None,
+        calls: CallsPart {
+            chart: None,
+            total: "0".to_owned(),
+            errors: "0".to_owned(),
+            p50: "0 ms".to_owned(),
+            p95: "0 ms".to_owned(),
+            tools: Vec::new(),
+            href: "/usage?server=%2Fweather".to_owned(),
+        },
+        offers: Vec::new(),
+        held: 0,
+        versions: Vec::new(),
+        openings: Vec::new(),
+        is_admin: false,
+        history: None,
+    }
+}
+
+fn full(text: &str) -> ServerPage {
+    let text = text.to_owned();
+    let window = Window::until(600_000, 10_000, 60);
+    let went = DiffLine {
+        word: "went",
+        text: text.clone(),
+    };
+    let offer = Offer {
+        kind: "tool",
+        name: text.clone(),
+        description: text.clone(),
+        definition: text.clone(),
+        since: moment(),
+        is_new: false,
+        held: None,
+    };
+    let held = Offer {
+        held: Some(vec![went.clone()]),
+        ..offer.clone()
+    };
+    let new = Offer {
+        is_new: true,
+        ..offer.clone()
+    };
+    let before = empty();
+    ServerPage {
+        server: Portrait {
+            name: text.clone(),
+            description: text.clone(),
+            upstream: Some(text.clone()),
+            tags: vec![text.clone()],
+            enabled: true,
+            trusted: false,
+            pinned: true,
+            standing: "pending",
+            reason: Some(text.clone()),
+            mood: "bad",
+            health: format!("unhealthy: {text}"),
+            checked_at: Some(moment()),
+            since: Some(moment()),
+            latency: Some("7 ms".to_owned()),
+            transport: Some("streamable-http"),
+            software: Some(text.clone()),
+            tools: 3,
+            license: text.clone(),
+            may_edit: true,
+            may_toggle: true,
+            may_check: true,
+            ..before.server
+        },
+        uptime: uptime(&[(1, Sight::Up), (2, Sight::Down)], window),
+        latency: line(&[(1, 7), (20_000, 9)], window),
+        calls: CallsPart {
+            chart: stack(vec![(text.clone(), "ok".to_owned(), None, vec![(1, 7)])], window),
+            tools: vec![
+                ToolCalls {
+                    name: Some(text.clone()),
+                    calls: "7".to_owned(),
+                    errors: Some("1".to_owned()),
+                },
+                ToolCalls {
+                    name: None,
+                    calls: "7".to_owned(),
+                    errors: None,
+                },
+            ],
+            ..before.calls
+        },
+        offers: vec![offer, held, new],
+        held: 2,
+        versions: ["came", "changed", "went"]
+            .map(|deed| VersionRow {
+                at: moment(),
+                kind: "tool",
+                name: text.clone(),
+                deed,
+                diff: vec![went.clone()],
+            })
+            .to_vec(),
+        openings: vec![Opening {
+            scope: text.clone(),
+            href: Some("/access/scopes/x".to_owned()),
+            groups: vec![text.clone()],
+            methods: text.clone(),
+            tools: text.clone(),
+        }],
+        is_admin: true,
+        history: Some(vec![Past {
+            at: moment(),
+            actor: text,
+            deed: "changed",
+        }]),
+        ..before
+    }
+}

@@ -1,0 +1,413 @@
+//! Groups, scopes, machines, keys, sessions and tokens on pages: for whom, and never a secret twice.
+
+use crate::harness::{Actor, Gateway, Setup, Upstream, tool_call};
+use crate::pages_server::{browser, reader};
+
+/// A form's field.
+fn field(name: &str, value: &str) -> String {
+    serde_urlencoded(&[(name, value)])
+}
+
+fn serde_urlencoded(pairs: &[(&str, &str)]) -> String {
+    let encode = |text: &str| -> String {
+        let byte = |byte: u8| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        };
+        text.bytes().map(byte).collect()
+    };
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={}", encode(value)))
+        .collect();
+    pairs.join("&")
+}
+
+/// The text of the only element of this kind.
+fn inside<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = page
+        .split(before)
+        .nth(1)
+        .unwrap_or_else(|| panic!("{before}: {page}"));
+    rest.split(after).next().unwrap()
+}
+
+#[tokio::test]
+async fn pages_of_administrators_are_for_them_alone() {
+    let gateway = Gateway::new();
+    let ada = reader(gateway.member("ada", &["mcp-servers-unrestricted"]));
+    for path in [
+        "/access",
+        "/access/scopes",
+        "/access/scopes/mcp-registry-admin",
+        "/access/explain?server=x",
+        "/access/keys",
+        "/access/machines",
+        "/access/sessions",
+    ] {
+        let refused = ada.get(path).await;
+        assert_eq!(refused.status, 403, "{path}");
+        assert!(refused.text().contains("This is not yours to see"), "{path}");
+        let shown = reader(gateway.admin()).get(path).await;
+        assert_eq!(shown.status, 200, "{path}");
+        let nobody = reader(gateway.anonymous()).get(path).await;
+        assert_eq!(nobody.status, 303, "{path}");
+    }
+    for (path, form) in [
+        ("/access", "group_name=mine"),
+        ("/access/scopes", "action=save&text=scope_name%3A+mine"),
+        ("/access/scopes/mcp-registry-admin", "action=delete"),
+        ("/access/machines", "name=mine"),
+        ("/access/sessions", "id=0"),
+    ] {
+        assert_eq!(ada.form(path, form).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    gateway.register("/w", &upstream.url).await;
+    let (browser, token) = browser(&gateway, "/access/scopes").await;
+    let send = |path: &'static str, action: &'static str, text: String| {
+        let form = format!("csrf_token={token}&action={action}&{}", field("text", &text));
+        let browser = browser.clone();
+        async move { browser.form(path, &form).await }
+    };
+    let scope = |tools: &str| {
+        format!(
+            "scope_name: night\ngroup_mappings: [night]\nserver_access: [{{server: w, methods: [tools/call], tools: {tools}}}]\n"
+        )
+    };
+    let ada = || async {
+        let ada = gateway.member("ada", &["night"]);
+        ada.mcp("/w/mcp", &tool_call("x")).await.status
+    };
+    // Checked: the difference is shown, and nothing holds yet.
+    let checked = send("/access/scopes", "check", scope("[x]")).await;
+    assert_eq!(checked.status, 200);
+    assert!(checked.text().contains("This would change") && checked.text().contains("class=\"came\""));
+    assert_eq!(browser.get("/access/scopes/night").await.status, 404);
+    let saved = send("/access/scopes", "save", scope("[x]")).await;
+    assert_eq!(
+        (saved.status, saved.header("location")),
+        (303, "/access/scopes/night"),
+        "{}",
+        saved.text()
+    );
+    assert_eq!(ada().await, 200);
+    // Changed: it counts at once. Nothing else can be changed under its name, and what cannot be read stays typed.
+    assert_eq!(
+        send("/access/scopes/night", "save", scope("[other]"))
+            .await
+            .status,
+        303
+    );
+    assert_eq!(ada().await, 403);
+    let other = send(
+        "/access/scopes/night",
+        "save",
+        scope("[x]").replace("night\ng", "day\ng"),
+    )
+    .await;
+    assert!(
+        other.status == 422 && other.text().contains("its name cannot change here"),
+        "{}",
+        other.text()
+    );
+    let twice = send("/access/scopes", "save", scope("[x]")).await;
+    assert!(
+        twice.status == 422 && twice.text().contains("already"),
+        "{}",
+        twice.text()
+    );
+    let odd = send(
+        "/access/scopes/night",
+        "save",
+        "scope_name: night\nserver_access: <b>7".to_owned(),
+    )
+    .await;
+    assert!(
+        odd.status == 422 && odd.text().contains("server_access: &lt;b&gt;7"),
+        "{}",
+        odd.text()
+    );
+    // Nobody shuts everybody out.
+    let page = browser.get("/access/scopes/mcp-registry-admin").await.text();
+    assert!(
+        page.contains("mcp-registry-admin") && page.contains("as the scopes file says"),
+        "{page}"
+    );
+    let locked = "scope_name: mcp-registry-admin\ngroup_mappings: []\nserver_access: []\n".to_owned();
+    let refused = send("/access/scopes/mcp-registry-admin", "check", locked).await;
+    assert_eq!(refused.status, 409, "{}", refused.text());
+
+    let forged = browser
+        .form("/access/scopes/night", "csrf_token=0&action=delete")
+        .await;
+    assert_eq!(forged.status, 403);
+    let elsewhere = browser.clone().with("sec-fetch-site", "cross-site");
+    assert_eq!(
+        elsewhere
+            .form(
+                "/access/scopes/night",
+                &format!("csrf_token={token}&action=delete")
+            )
+            .await
+            .status,
+        403
+    );
+    let removed = send("/access/scopes/night", "delete", String::new()).await;
+    assert_eq!((removed.status, removed.header("location")), (303, "/access"));
+    assert_eq!(ada().await, 403);
+
+    // A group by its own form; a name twice is said beside its field.
+    let form = format!("csrf_token={token}&group_name=day&description=%3Cb%3E");
+    let made = browser.form("/access", &form).await;
+    assert_eq!(
+        (made.status, made.header("location")),
+        (303, "/access/scopes/day"),
+        "{}",
+        made.text()
+    );
+    let again = browser.form("/access", &form).await;
+    assert!(
+        again.status == 409
+            && again.text().contains("already exists: day")
+            && again.text().contains("value=\"&lt;b&gt;\"")
+    );
+    let explained = browser
+        .get("/access/explain?groups=mcp-servers-unrestricted&server=%2Fw&method=tools%2Fcall&tool=x&user=&scopes=&permission=")
+        .await
+        .text();
+    assert!(explained.contains("state good\">Allowed"), "{explained}");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_machine_is_shown_once_and_keys_never() {
+    let keys =
+        r#"{"ci": {"key": "a-key-that-nobody-may-ever-see-0123456789", "groups": ["mcp-registry-admin"]}}"#;
+    let gateway = Setup::new()
+        .with_variable("REGISTRY_API_KEYS", keys)
+        .with_variable("REGISTRY_STATIC_TOKEN_AUTH_ENABLED", "true")
+        .start();
+    let (browser, token) = browser(&gateway, "/access/machines").await;
+    let form = format!("csrf_token={token}&name=bot&groups=mcp-registry-admin&description=%3Cb%3E");
+    let made = browser.form("/access/machines", &form).await;
+    assert_eq!(
+        (made.status, made.header("cache-control")),
+        (201, "no-store"),
+        "{}",
+        made.text()
+    );
+    let made = made.text();
+    let secret = inside(&made, "class=\"copied\"><code>", "</code>").to_owned();
+    assert!(secret.len() > 20, "{secret}");
+    let login = serde_urlencoded(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", "bot"),
+        ("client_secret", &secret),
+    ]);
+    let granted = gateway.anonymous().form("/api/auth/token", &login).await;
+    assert_eq!(granted.status, 200, "{}", granted.text());
+    let list = browser.get("/access/machines").await.text();
+    assert!(list.contains(">bot<") && !list.contains(&secret), "{list}");
+    let twice = browser.form("/access/machines", &form).await;
+    assert!(
+        twice.status == 409 && twice.text().contains("value=\"bot\""),
+        "{}",
+        twice.text()
+    );
+    let nameless = browser
+        .form("/access/machines", &format!("csrf_token={token}&name=&groups=x"))
+        .await;
+    assert!(
+        nameless.status == 422 && nameless.text().contains("class=\"fault\" id=\"fault-name\""),
+        "{}",
+        nameless.text()
+    );
+    let gone = browser
+        .form(
+            "/access/machines",
+            &format!("csrf_token={token}&action=remove&name=bot"),
+        )
+        .await;
+    assert_eq!(gone.status, 303);
+    assert_ne!(
+        gateway.anonymous().form("/api/auth/token", &login).await.status,
+        200
+    );
+
+    let keys = browser.get("/access/keys").await.text();
+    assert!(
+        keys.contains(">ci<") && !keys.contains("nobody-may-ever-see"),
+        "{keys}"
+    );
+}
+
+/// One session, and the id that lists give it.
+async fn another_session(gateway: &Gateway, lister: &Actor, page: &str) -> (Actor, String) {
+    let before = lister.get(page).await.text();
+    let other = gateway.signed_in().await;
+    let after = lister.get(page).await.text();
+    let ids = |page: &str| -> Vec<String> {
+        let ids = page.split("name=\"id\" value=\"").skip(1);
+        ids.map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect()
+    };
+    let known = ids(&before);
+    let new = ids(&after)
+        .into_iter()
+        .find(|id| !known.contains(id))
+        .expect(&after);
+    (other, new)
+}
+
+#[tokio::test]
+async fn sessions_are_ended_on_pages() {
+    let gateway = Gateway::new();
+    let (browser, token) = browser(&gateway, "/access/sessions").await;
+    for (page, action) in [("/access/sessions", ""), ("/tokens", "&action=end")] {
+        let (other, id) = another_session(&gateway, &browser, page).await;
+        assert_eq!(other.get("/api/auth/me").await.status, 200);
+        let ended = browser
+            .form(page, &format!("csrf_token={token}&id={id}{action}"))
+            .await;
+        assert_eq!((ended.status, ended.header("location")), (303, page));
+        assert_eq!(other.get("/api/auth/me").await.status, 401);
+        let again = browser
+            .form(page, &format!("csrf_token={token}&id={id}{action}"))
+            .await;
+        assert_eq!(again.status, 404);
+    }
+    // Nobody ends somebody else's by the page of their own.
+    let (other, id) = another_session(&gateway, &browser, "/access/sessions").await;
+    let ada = reader(gateway.member("ada", &["mcp-servers-unrestricted"]));
+    assert_eq!(
+        ada.form("/tokens", &format!("action=end&id={id}")).await.status,
+        404
+    );
+    assert_eq!(other.get("/api/auth/me").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_kept_as_a_file_and_revoked() {
+    let gateway = Gateway::new();
+    let (browser, token) = browser(&gateway, "/tokens").await;
+    let wish = |action: &str, more: &str| {
+        format!(
+            "csrf_token={token}&action={action}&expires_in_hours=1&scope_method=user&description=laptop{more}"
+        )
+    };
+    let made = browser.form("/tokens", &wish("show", "")).await;
+    assert_eq!(
+        (made.status, made.header("cache-control")),
+        (201, "no-store"),
+        "{}",
+        made.text()
+    );
+    let made = made.text();
+    let secret = inside(&made, "readonly spellcheck=\"false\">", "</textarea>").to_owned();
+    let bearer = gateway.anonymous().bearer(&secret);
+    assert_eq!(bearer.get("/api/auth/me").await.status, 200);
+    let list = browser.get("/tokens").await.text();
+    assert!(
+        list.contains("laptop") && !list.contains(&secret) && !list.contains("Your new token"),
+        "{list}"
+    );
+
+    // The same document as a file, from the page that shows it and at once.
+    let document = inside(&made, "name=\"document\" value=\"", "\"")
+        .replace("&quot;", "\"")
+        .replace("&#x2F;", "/");
+    let saved = browser
+        .form(
+            "/tokens",
+            &format!("csrf_token={token}&action=save&{}", field("document", &document)),
+        )
+        .await;
+    assert_eq!(saved.value()["tokens"]["access_token"], secret.as_str());
+    let at_once = browser.form("/tokens", &wish("download", "")).await;
+    for file in [&saved, &at_once] {
+        assert_eq!(
+            (file.status, file.header("content-type")),
+            (200, "application/json")
+        );
+        let name = file.header("content-disposition");
+        let date = inside(name, "attachment; filename=\"mcp-registry-api-tokens-", ".json\"");
+        assert!(date.len() == 10 && date.starts_with("20"), "{name}");
+    }
+    assert_eq!(at_once.value()["tokens"]["expires_in"], 3600);
+    let markup = format!("csrf_token={token}&action=save&{}", field("document", "<script>"));
+    assert_eq!(browser.form("/tokens", &markup).await.status, 422);
+
+    // Fewer scopes; none that one does not hold; what cannot be read stays typed.
+    let fewer = browser
+        .form(
+            "/tokens",
+            &wish(
+                "download",
+                &format!(
+                    "&scope_method=custom&{}",
+                    field("custom_scopes", "[\"mcp-registry-admin\"]")
+                ),
+            ),
+        )
+        .await;
+    assert_eq!(
+        fewer.value()["tokens"]["scope"],
+        "mcp-registry-admin",
+        "{}",
+        fewer.text()
+    );
+    let more = browser
+        .form(
+            "/tokens",
+            &wish(
+                "show",
+                &format!(
+                    "&scope_method=custom&{}",
+                    field("custom_scopes", "[\"not-mine\"]")
+                ),
+            ),
+        )
+        .await;
+    assert_eq!(more.status, 403, "{}", more.text());
+    let odd = browser
+        .form(
+            "/tokens",
+            &wish("show", "&scope_method=custom&custom_scopes=%3Cb%3E"),
+        )
+        .await;
+    assert!(
+        odd.status == 422 && odd.text().contains("&lt;b&gt;</textarea>"),
+        "{}",
+        odd.text()
+    );
+    let long = browser
+        .form("/tokens", &wish("show", "&expires_in_hours=99"))
+        .await;
+    assert!(
+        long.status == 422 && long.text().contains("id=\"fault-expires_in_hours\""),
+        "{}",
+        long.text()
+    );
+    assert_eq!(
+        browser.form("/tokens", "csrf_token=0&action=show").await.status,
+        403
+    );
+
+    let id = inside(&list, "name=\"id\" value=\"", "\"").to_owned();
+    let revoked = browser
+        .form("/tokens", &format!("csrf_token={token}&action=revoke&id={id}"))
+        .await;
+    assert_eq!((revoked.status, revoked.header("location")), (303, "/tokens"));
+    assert_eq!(bearer.get("/api/auth/me").await.status, 401);
+    assert!(browser.get("/tokens").await.text().contains("revoked"));
+    // Everybody's for administrators alone.
+    let ada = reader(gateway.member("ada", &["mcp-servers-unrestricted"]));
+    assert_eq!(ada.get("/tokens").await.status, 200);
+    assert_eq!(ada.get("/tokens?user=*").await.status, 403);
+    assert!(browser.get("/tokens?user=*").await.text().contains("Everybody"));
+}
