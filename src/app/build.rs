@@ -13,14 +13,17 @@ use tokio::sync::watch;
 use super::calls;
 use super::identity;
 use super::rights::{self, PolicySource};
-use super::settings::{MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
+use super::settings::{self, MACHINE_CA, machine_names, nginx_settings, relay_settings, upstream_settings};
 use super::tasks::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::config::folders::Folders;
 use crate::config::{Config, NginxMode};
 use crate::domain::access::Permit;
+use crate::domain::own;
+use crate::domain::path::ServerPath;
 use crate::domain::route::Texts;
 use crate::domain::secret::Secret;
+use crate::domain::server::Server;
 use crate::nginx::Nginx;
 use crate::service::authorize::Authorize;
 use crate::service::bearers::Bearers;
@@ -32,6 +35,8 @@ use crate::service::endpoints::Endpoints;
 use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::{self, Gate};
+use crate::service::indexing::Indexing;
+use crate::service::invoke::Invoke;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
@@ -41,6 +46,7 @@ use crate::service::publisher::{self, Publisher};
 use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
+use crate::service::search::{Live, Search};
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 use crate::service::trial::Trials;
@@ -51,7 +57,7 @@ use crate::token::{Issuer, password, random};
 use crate::watch::Watch;
 use crate::web::view::View;
 use crate::web::{AppState, Site};
-use crate::{mcp, store, token};
+use crate::{mcp, store, token, web};
 
 /// The group of the local administrator.
 pub(super) const ADMIN_GROUP: &str = "mcp-registry-admin";
@@ -66,6 +72,7 @@ pub(super) struct Parts {
     pub(super) nginx: Option<Nginx>,
     pub(super) policy: PolicySource,
     pub(super) sealer: Sealer,
+    pub(super) indexing: Indexing,
     /// What the call log counts, if there is one.
     pub(super) calls: Option<(Permits, Arc<Counts>)>,
     texts: watch::Sender<Arc<Texts>>,
@@ -168,11 +175,13 @@ impl Parts {
             rights_now.clone(),
             Arc::clone(&clock),
         );
+        let own = own_server(config)?;
         let routes = Routes::new(
             Arc::clone(&store),
             client.resolver().clone(),
             sealer.clone(),
             config.name_ttl,
+            own.clone(),
         );
         let resolver = client.resolver().clone();
         let registry = Registry::new(
@@ -181,6 +190,7 @@ impl Parts {
             sealer.clone(),
             rights_now.clone(),
             Arc::clone(&clock),
+            Arc::new(own),
         );
         let advertised = identity::advertised(config, providers.clone());
         let catalog = Catalog::new(Arc::clone(&store), Arc::clone(&clock));
@@ -192,6 +202,18 @@ impl Parts {
             Arc::clone(&clock),
             config.health.clone(),
         );
+        let indexing = Indexing::new(
+            Arc::clone(&store),
+            settings::embedder(config),
+            catalog.changes(),
+            config.search.index,
+        );
+        let live = Live {
+            table: routes.table(),
+            rights: rights_now.clone(),
+            held: catalog.held(),
+        };
+        let search = Search::new(indexing.clone(), Arc::clone(&store), live, config.search.clone());
         let sessions = McpSessions::new(Arc::clone(&store), Arc::clone(&clock));
         let endpoints = Endpoints::default();
         let calls = calls::shared(config);
@@ -213,6 +235,13 @@ impl Parts {
             monitor,
             catalog: catalog.clone(),
             trials: Trials::new(client.clone(), config.health.timeout),
+            search,
+            invoke: Invoke::new(
+                client.clone(),
+                routes.table(),
+                (rights_now.clone(), catalog.held()),
+                config.upstream_read,
+            ),
             relay: Relay::new(
                 client,
                 sessions,
@@ -228,7 +257,7 @@ impl Parts {
                 Arc::clone(&clock),
                 config.auth_provider.clone(),
             ),
-            devices: Devices::new(providers.clone(), rights_now.clone(), Arc::clone(&clock)),
+            devices: Devices::new(providers.clone(), Arc::clone(&clock)),
             authorize: Authorize::new(Arc::clone(&clock)),
             sign_in: SignIn::new(
                 providers,
@@ -267,6 +296,7 @@ impl Parts {
             nginx,
             policy,
             sealer,
+            indexing,
             calls,
             texts,
             status,
@@ -292,6 +322,13 @@ impl Parts {
         };
         Publisher::new(settings, nginx.clone(), channels)
     }
+}
+
+/// Our own MCP server's record.
+fn own_server(config: &Config) -> anyhow::Result<Server> {
+    let address = format!("{}{}/mcp", config.registry_url, ServerPath::ours());
+    let address = address.parse().context("registry_url")?;
+    Ok(own::server(address, web::tool_count()))
 }
 
 /// Each listener must be free: nginx would only say so in its log.

@@ -102,6 +102,7 @@ async fn start(
     state.tokens.remember_revoked().await?;
     state.catalog.load().await?;
     tasks.spawn("monitor", &stop, state.monitor.clone().run(stop.clone()));
+    tasks.spawn("index", &stop, parts.indexing.clone().run(stop.clone()));
     // While nginx still carries the last words.
     tasks.spawn("feed", front, state.feed.clone().run(front.clone()));
     tasks.spawn("routes", &stop, parts.state.routes.clone().run(stop.clone()));

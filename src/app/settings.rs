@@ -1,11 +1,13 @@
 //! From the configuration to what each part must be told.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::folders::Folders;
 use crate::config::{self, Config};
 use crate::domain::path::RESERVED;
 use crate::domain::upstream::AddressRules;
+use crate::embed::{self, Embedder};
 use crate::service::relay;
 use crate::{ec2, mcp, nginx};
 
@@ -24,6 +26,15 @@ pub(super) async fn machine_names(config: &Config) -> Vec<String> {
             Vec::new()
         }
     }
+}
+
+/// Who makes vectors of texts. Without one, search goes by words: a model that cannot be used stops nothing.
+pub(super) fn embedder(config: &Config) -> Option<Arc<dyn Embedder>> {
+    embed::open(&config.embeddings).unwrap_or_else(|error| {
+        let error: &(dyn std::error::Error + 'static) = &error;
+        tracing::error!(error, "search goes by words alone");
+        None
+    })
 }
 
 pub(super) fn nginx_settings(config: &Config, folders: &Folders) -> nginx::Settings {

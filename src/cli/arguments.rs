@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use crate::config::keys::{KEYS, Key};
+use crate::config::keys::{Key, all};
 
 pub(super) fn command() -> Command {
     Command::new("gatehouse")
@@ -105,6 +105,7 @@ pub(super) fn command() -> Command {
         .subcommand(server())
         .subcommand(machine())
         .subcommand(calls())
+        .subcommand(search())
         .subcommand(Command::new("settings").about("Print the reference of all settings"))
 }
 
@@ -268,6 +269,34 @@ fn calls() -> Command {
     .arg(flag("json", "Print each call as JSON"))
 }
 
+fn search() -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    with_token_file(
+        Command::new("search").about("Find tools and servers of a registry that you have signed in to"),
+    )
+    .arg(
+        Arg::new("query")
+            .value_name("WORDS")
+            .action(ArgAction::Append)
+            .required_unless_present("tags")
+            .help("What it should do; `#tag` and `key:value` are looked for letter by letter"),
+    )
+    .arg(list("tags", "Only what has all of these tags"))
+    .arg(
+        Arg::new("limit")
+            .long("limit")
+            .value_name("N")
+            .default_value("10")
+            .value_parser(value_parser!(u32).range(1..=50))
+            .help("The best so many of each kind"),
+    )
+    .arg(flag("tools", "Only tools"))
+    .arg(flag("servers", "Only servers"))
+    .arg(flag("json", "Print the answer as JSON"))
+}
+
 fn with_token_file(command: Command) -> Command {
     with_settings(command).arg(
         Arg::new("token-file")
@@ -326,12 +355,19 @@ fn with_settings(command: Command) -> Command {
         .value_parser(value_parser!(std::path::PathBuf))
         .help("A TOML file of settings; flags and variables win over it");
     // A password on the command line is seen by everybody on the machine.
-    let flags = KEYS
-        .iter()
+    let flags = all()
         .filter(|key| {
             !matches!(
                 key.name,
-                "admin_password" | "secret_key" | "registry_api_token" | "registry_api_keys"
+                "admin_password"
+                    | "secret_key"
+                    | "registry_api_token"
+                    | "registry_api_keys"
+                    | "embeddings_api_key"
+                    | "llm_api_key"
+                    | "aws_access_key_id"
+                    | "aws_secret_access_key"
+                    | "aws_session_token"
             )
         })
         .map(flag);

@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod login;
 mod machine;
+mod search;
 mod serve;
 mod server;
 mod token;
@@ -73,6 +74,7 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
             ("token", Some(("rotate-keys", _))) => finish(token::rotate_keys(&config).await),
             ("login", _) => finish(login::run(&config, matches).await),
             ("calls", _) => finish(calls::run(&config, matches).await),
+            ("search", _) => finish(search::run(&config, matches).await),
             ("server", Some(("list", matches))) => finish(server::list(&config, matches).await),
             ("server", Some(("register", matches))) => finish(server::register(&config, matches).await),
             ("server", Some((word, matches))) => finish(server::act(&config, word, matches).await),
@@ -92,8 +94,7 @@ fn with_settings(runtime: &tokio::runtime::Runtime, name: &str, matches: &ArgMat
 /// The settings that the flags of the innermost command, the environment and the file say.
 fn settings(name: &str, matches: &ArgMatches) -> (Config, Vec<config::Fault>) {
     let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
-    let flags: Vec<(String, String)> = keys::KEYS
-        .iter()
+    let flags: Vec<(String, String)> = keys::all()
         .filter_map(|key| {
             let text = innermost.try_get_one::<String>(key.name).ok()??;
             Some((key.name.to_owned(), text.clone()))

@@ -13,6 +13,7 @@ const SHORTEST_KEY: usize = 32;
 /// Groups of `REGISTRY_API_TOKEN`, and who comes with it (contract, section 4.2).
 const TOKEN_GROUP: &str = "mcp-registry-admin";
 const TOKEN_NAME: &str = "network-trusted";
+const TOKEN_CLIENT: &str = "network-user";
 
 /// One entry of `REGISTRY_API_KEYS`: the key itself, or the SHA-256 of it in hex.
 #[derive(Deserialize)]
@@ -38,6 +39,7 @@ impl Reader {
             }
             keys.push(ApiKey {
                 name: TOKEN_NAME.to_owned(),
+                client: TOKEN_CLIENT.to_owned(),
                 fingerprint: fingerprint(&token),
                 groups: vec![TOKEN_GROUP.to_owned()],
                 expires_at: None,
@@ -104,6 +106,7 @@ fn api_key(name: &str, entry: Value) -> Result<ApiKey, String> {
     }
     Ok(ApiKey {
         name: name.to_owned(),
+        client: String::new(),
         fingerprint,
         groups: entry.groups,
         expires_at,

@@ -16,7 +16,7 @@ pub struct Key {
     pub sentence: &'static str,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     variable: &'static str,
     default: &'static str,
@@ -32,7 +32,12 @@ const fn key(
 }
 
 /// Every setting, in the order of the reference.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(super::embeddings::KEYS)
+}
+
+/// Those whose part has no table of its own.
+const KEYS: &[Key] = &[
     key(
         "data_dir",
         "GATEHOUSE_DATA_DIR",
@@ -340,6 +345,42 @@ pub const KEYS: &[Key] = &[
         "From one ping to the next; a listener that has not answered by then is let go.",
     ),
     key(
+        "search_keyword_weight",
+        "GATEHOUSE_SEARCH_KEYWORD_WEIGHT",
+        "0.3",
+        "How much the words of a question count when tools and servers are looked for, 0 to 1.",
+    ),
+    key(
+        "search_vector_weight",
+        "GATEHOUSE_SEARCH_VECTOR_WEIGHT",
+        "0.7",
+        "How much its meaning counts, 0 to 1.",
+    ),
+    key(
+        "search_floor",
+        "GATEHOUSE_SEARCH_FLOOR",
+        "0.25",
+        "When nothing is nearer to a question than this cosine, the answer is that nothing fits.",
+    ),
+    key(
+        "search_keyword_floor",
+        "GATEHOUSE_SEARCH_KEYWORD_FLOOR",
+        "0.25",
+        "The same for answers from words alone: the share of the words of a question that one thing has.",
+    ),
+    key(
+        "search_seconds",
+        "GATEHOUSE_SEARCH_SECONDS",
+        "2",
+        "How long a question waits for its vectors, or for its turn; without vectors words alone answer.",
+    ),
+    key(
+        "search_exact_up_to",
+        "GATEHOUSE_SEARCH_EXACT_UP_TO",
+        "20000",
+        "Up to so many tools each is compared with a question; beyond it a graph finds the neighbourhood.",
+    ),
+    key(
         "call_log",
         "GATEHOUSE_CALL_LOG",
         "true",
@@ -373,14 +414,14 @@ pub const KEYS: &[Key] = &[
 
 /// The row of a key.
 pub fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    all().find(|key| key.name == name)
 }
 
 /// The reference as a Markdown table.
 pub fn reference() -> String {
     let mut text =
         String::from("| key, flag | variable | default | since | what it does |\n|---|---|---|---|---|\n");
-    for key in KEYS {
+    for key in all() {
         let flag = key.name.replace('_', "-");
         let row = format!(
             "| `{}`, `--{flag}` | `{}` | {} | {} | {} |\n",
@@ -406,10 +447,9 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice() {
-        for (index, key) in KEYS.iter().enumerate() {
+        for (index, key) in all().enumerate() {
             assert!(
-                !KEYS
-                    .iter()
+                !all()
                     .skip(index + 1)
                     .any(|other| other.name == key.name || other.variable == key.variable)
             );

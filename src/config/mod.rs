@@ -3,6 +3,7 @@
 //! **Invariants:** only this part reads the environment; all faults come together, each with its key and its origin; a
 //! secret is a [`Secret`] from the first line.
 
+mod embeddings;
 mod feed;
 pub mod folders;
 mod health;
@@ -10,6 +11,7 @@ mod identity;
 pub mod keys;
 mod raw;
 mod reader;
+mod search;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,8 +24,9 @@ use self::raw::Raw;
 use self::reader::Reader;
 use crate::domain::secret::Secret;
 use crate::ec2;
+use crate::embed;
 use crate::idp::Variables;
-use crate::service::{feed as feed_service, monitor};
+use crate::service::{feed as feed_service, monitor, search as search_service};
 use crate::token::api_keys::ApiKey;
 
 /// One fault of the settings.
@@ -63,7 +66,7 @@ pub enum NginxMode {
 #[derive(Debug, Clone)]
 #[expect(
     missing_docs,
-    reason = "each field is a row of `keys::KEYS`, where its sentence stands"
+    reason = "each field is a row of `keys::all`, where its sentence stands"
 )]
 pub struct Config {
     pub data_dir: PathBuf,
@@ -90,6 +93,10 @@ pub struct Config {
     pub health: monitor::Settings,
     /// How the feed is told.
     pub feed: feed_service::Settings,
+    /// How answers are found.
+    pub search: search_service::Settings,
+    /// Where vectors come from.
+    pub embeddings: embed::Settings,
     pub idp_ca_file: Option<PathBuf>,
     pub max_tokens_per_hour: u32,
     pub session_cookie_secure: bool,
@@ -184,10 +191,10 @@ impl Reader {
             "nginx",
             &[("managed", NginxMode::Managed), ("off", NginxMode::Off)],
         );
+        let data_dir = self
+            .text("data_dir")
+            .map_or_else(|| PathBuf::from("data"), PathBuf::from);
         Config {
-            data_dir: self
-                .text("data_dir")
-                .map_or_else(|| PathBuf::from("data"), PathBuf::from),
             server_names: self.server_names(&registry_url),
             ec2_metadata_url: self.ec2(),
             allowed_origins: self.origins(),
@@ -210,6 +217,9 @@ impl Reader {
             session_check: self.seconds("session_check_seconds", 300, 28_800),
             health: self.health(),
             feed: self.feed(),
+            search: self.search(),
+            embeddings: self.embeddings(&data_dir),
+            data_dir,
             idp_ca_file: self.file("idp_ca_file"),
             max_tokens_per_hour: self
                 .number("max_tokens_per_hour", 1, 100_000)

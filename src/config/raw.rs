@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Fault;
-use super::keys::{KEYS, find};
+use super::keys::{all, find};
 
 /// A text and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Raw {
         if let Some(file) = file {
             raw.read_file(file, &mut faults);
         }
-        for key in KEYS {
+        for key in all() {
             // An empty variable is how compose files say "not set".
             if let Some(text) = environment(key.variable).filter(|text| !text.is_empty()) {
                 raw.0.insert(

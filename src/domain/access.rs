@@ -8,7 +8,7 @@
 //! **Invariant:** a [`Permit`] cannot be made outside this file.
 
 use super::identity::Identity;
-use super::path::ServerPath;
+use super::path::{ServerPath, is_other_name};
 use super::policy::{Names, Policy, Rule};
 
 /// Methods that a rule for the server is enough for; they do nothing but hold a conversation together.
@@ -22,6 +22,9 @@ pub const LIFECYCLE: &[&str] = &[
     "notifications/progress",
     "notifications/roots/list_changed",
 ];
+
+/// The method that uses a tool.
+const TOOL_CALL: &str = "tools/call";
 
 /// A list that a server gives, and what its entries are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,6 +244,23 @@ impl Rights {
         self.lists(who, server, list).any(|rule| rule.tools == Names::All)
     }
 
+    /// The tools of a server that they may call: what [`decide`] says of each, for all of them at once.
+    pub fn callable<'a>(&'a self, who: &'a Identity, server: &ServerPath) -> Callable<'a> {
+        let act = Act::Session;
+        if !is_within_bounds(who, &Call::Mcp { server, act }) {
+            return Callable(Vec::new());
+        }
+        let rules = self.policy.rules(&who.scopes);
+        let rules = rules.filter(|rule| rule.names_server(server) && rule.methods.has(TOOL_CALL));
+        Callable(rules.map(|rule| &rule.tools).collect())
+    }
+
+    /// Whether they may find this server: they may see it, and hold no token that is for another one alone.
+    pub fn may_find(&self, who: &Identity, server: &ServerPath, name: &str) -> bool {
+        let act = Act::Session;
+        self.may_see(who, server, name) && is_within_bounds(who, &Call::Mcp { server, act })
+    }
+
     fn lists<'a>(
         &'a self,
         who: &'a Identity,
@@ -260,6 +280,22 @@ impl Rights {
             service: Some((path, name)),
         };
         decide(who, &call, self).is_ok() || self.policy.rules(&who.scopes).any(|rule| rule.names_server(path))
+    }
+}
+
+/// Tools of one server that somebody may call.
+#[derive(Debug, Clone)]
+pub struct Callable<'a>(Vec<&'a Names>);
+
+impl Callable<'_> {
+    /// Whether this one is among them.
+    pub fn has(&self, tool: &str) -> bool {
+        self.0.iter().any(|names| names.has(tool))
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|names| names.is_empty())
     }
 }
 
@@ -347,6 +383,9 @@ fn is_within_bounds(who: &Identity, call: &Call<'_>) -> bool {
     };
     match call {
         Call::Mcp { server, .. } => bound.iter().any(|path| {
+            if server.is_ours() && is_other_name(path) {
+                return true;
+            }
             let rest = path.strip_prefix(server.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }),
@@ -386,6 +425,39 @@ root: [{server: '*', methods: [all], tools: ['*']}]
             scopes: scopes.iter().map(|&s| s.to_owned()).collect(),
             method: AuthMethod::SelfSigned,
             until: crate::clock::Timestamp::from_unix(0),
+        }
+    }
+
+    #[test]
+    fn what_is_callable_is_what_is_decided() {
+        let rights = rights();
+        let scopes: [&[&str]; 7] = [
+            &[],
+            &["reader"],
+            &["caller"],
+            &["wild-tools"],
+            &["caller", "wild-tools"],
+            &["root"],
+            &["lister"],
+        ];
+        for scopes in scopes {
+            let mut who = who(scopes);
+            for bound in [None, Some(vec!["/time".to_owned()])] {
+                who.bound_to = bound;
+                for path in ["/time", "/other"] {
+                    let server: ServerPath = path.parse().unwrap();
+                    let callable = rights.callable(&who, &server);
+                    for tool in ["now", "now2"] {
+                        let act = Act::Message {
+                            method: "tools/call",
+                            thing: Some(tool),
+                        };
+                        let call = Call::Mcp { server: &server, act };
+                        let decided = decide(&who, &call, &rights).is_ok();
+                        assert_eq!(callable.has(tool), decided, "{who:?} {path} {tool}");
+                    }
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{AuthMethod, Identity};
+use super::identity::{AuthMethod, Identity, MACHINE};
 use crate::clock::Timestamp;
 
 /// `iss` of every token that we sign.
@@ -63,9 +63,18 @@ pub struct Claims {
 impl Claims {
     /// The caller that these claims speak of.
     pub fn identity(&self) -> Identity {
+        // A machine of a provider stays one, whatever it makes: people there are never called so.
+        let machine = self
+            .provider
+            .as_ref()
+            .and_then(|_| self.sub.strip_prefix(MACHINE));
+        let (username, client_id) = match machine {
+            Some(client) => ("", client),
+            None => (self.sub.as_str(), self.client_id.as_str()),
+        };
         Identity {
-            username: self.sub.clone(),
-            client_id: self.client_id.clone(),
+            username: username.to_owned(),
+            client_id: client_id.to_owned(),
             provider: self.provider.as_deref().map(Into::into),
             bound_to: None,
             groups: self.groups.clone(),

@@ -150,6 +150,7 @@ pub struct Health {
 
 impl Health {
     /// What stays of it when it is asked from the beginning, with a word until then.
+    #[must_use]
     pub fn anew(self, status: Status) -> Self {
         Self {
             status,

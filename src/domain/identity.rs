@@ -53,11 +53,6 @@ impl AuthMethod {
             Self::Bearer(Vendor::Oidc) => "oidc",
         }
     }
-
-    /// Whether a browser session proved it. Whatever else proves it can be copied: a token made by it may not outlive it.
-    pub fn is_session(self) -> bool {
-        matches!(self, Self::Session | Self::OAuth2)
-    }
 }
 
 /// Somebody known, with everything that decides their rights.
@@ -83,6 +78,9 @@ pub struct Identity {
     pub bound_to: Option<Vec<String>>,
 }
 
+/// What stands before the name of a machine at a provider, wherever names of people stand too.
+pub const MACHINE: &str = "client:";
+
 impl Identity {
     /// The name under which something may belong to them: the person, else the client. The same name at two providers is
     /// two people.
@@ -99,11 +97,18 @@ impl Identity {
     /// theirs; `client:` stands before the name of a machine. Local names hold no colon, and people's at providers do not
     /// begin with `client:`.
     pub fn account(&self) -> String {
+        match &self.provider {
+            Some(provider) => format!("{provider}:{}", self.subject()),
+            None => self.subject(),
+        }
+    }
+
+    /// The name that a token made for them speaks of: that of [`account`](Self::account), without the provider's.
+    pub fn subject(&self) -> String {
         match (&self.provider, self.username.as_str()) {
-            (Some(provider), "") => format!("{provider}:client:{}", self.client_id),
-            (Some(provider), name) => format!("{provider}:{name}"),
+            (Some(_), "") => format!("{MACHINE}{}", self.client_id),
             (None, "") => self.client_id.clone(),
-            (None, name) => name.to_owned(),
+            (_, name) => name.to_owned(),
         }
     }
 

@@ -53,6 +53,9 @@ pub const RESERVED: &[&str] = &[
     "remove",
 ];
 
+/// Those under which our own MCP server answers, like a server that is mounted there: its path and its other name.
+pub const OWN_MOUNTS: &[&str] = &[OWN_SERVER, "mcp"];
+
 /// Segments that belong to the transports: `/weather/mcp` is how a client calls `/weather`.
 pub const TRANSPORT_SEGMENTS: &[&str] = &["mcp", "sse", "message", "messages"];
 
@@ -89,6 +92,20 @@ impl ServerPath {
     /// Where our own server stands; nobody can register it.
     pub fn ours() -> Self {
         Self(format!("/{OWN_SERVER}"))
+    }
+
+    /// Whether this is our own server's path.
+    pub fn is_ours(&self) -> bool {
+        self.name() == OWN_SERVER
+    }
+
+    /// The path of a server that is there already, ours among them, as somebody writes it.
+    pub fn of_known(text: &str) -> Result<Self, InvalidPath> {
+        if text.trim_matches('/') == OWN_SERVER {
+            Ok(Self::ours())
+        } else {
+            text.parse()
+        }
     }
 
     /// Whether both cannot stand on one gateway: equal, one under the other, or differing only in case.
@@ -153,6 +170,11 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
 /// Whether a first segment belongs to the gateway.
 pub fn is_reserved(first: &str) -> bool {
     first.starts_with(['_', '.']) || RESERVED.iter().any(|word| word.eq_ignore_ascii_case(first))
+}
+
+/// Whether a path leads to our own server by its other name, `/mcp`; what this means is `/mcpgw/mcp`.
+pub fn is_other_name(path: &str) -> bool {
+    matches!(path, "/mcp" | "/mcp/")
 }
 
 impl fmt::Display for ServerPath {
@@ -234,6 +256,17 @@ mod tests {
         assert!(path("/A/b").clashes_with(&path("/a")));
         assert!(!path("/a").clashes_with(&path("/ab")));
         assert!(!path("/a/b").clashes_with(&path("/a/c")));
+    }
+
+    #[test]
+    fn our_own_server_can_be_named_and_not_registered() {
+        assert!("/mcpgw".parse::<ServerPath>().is_err());
+        for text in ["mcpgw", "/mcpgw", "/mcpgw/"] {
+            assert!(ServerPath::of_known(text).unwrap().is_ours(), "{text}");
+        }
+        assert!(!ServerPath::of_known("/weather").unwrap().is_ours());
+        assert!(ServerPath::of_known("/mcpgw/x").is_err());
+        assert!(OWN_MOUNTS.iter().all(|word| is_reserved(word)));
     }
 
     proptest! {

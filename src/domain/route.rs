@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
-use super::path::ServerPath;
+use super::path::{ServerPath, is_other_name};
+use super::scope::OWN_SERVER;
 use super::server::{Profile, Revision, Server};
 use super::upstream::{Origin, Scheme};
 
@@ -58,6 +59,8 @@ impl Route {
 pub struct Table {
     /// The register's revision that this table shows.
     pub revision: Revision,
+    /// Our own server; it has no upstream, so nothing that goes through the routes meets it.
+    pub own: Option<Arc<Route>>,
     /// By mount path.
     pub routes: HashMap<Arc<str>, Arc<Route>>,
     /// Present addresses of the origins in use, as far as they are known. Shared between tables: a new server is
@@ -93,6 +96,10 @@ impl Block {
 impl Table {
     /// The server whose mount is a whole-segment prefix of `path`. At most one is, because nested mounts clash.
     pub fn find(&self, path: &str) -> Option<&Arc<Route>> {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        if first == OWN_SERVER || is_other_name(path) {
+            return self.own.as_ref();
+        }
         let ends = path
             .match_indices('/')
             .skip(1)
@@ -118,6 +125,9 @@ pub fn rest_of(mount: &ServerPath, asked: &str, written: &str) -> Option<String>
     let raw = written.split(['?', '#']).next().unwrap_or_default();
     if written.contains('#') || asked.contains('#') {
         return None;
+    }
+    if mount.is_ours() && is_other_name(asked) {
+        return (raw == asked).then(|| "/mcp".to_owned());
     }
     let asked_rest = asked.strip_prefix(mount.as_str())?;
     let raw_rest = raw.strip_prefix(mount.as_str())?;
@@ -225,6 +235,35 @@ mod tests {
         for path in ["/ab", "/ab/a", "/", "", "/t", "/A", "/x/a", "a"] {
             assert_eq!(found(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn our_own_server_has_two_names() {
+        let server = Server {
+            path: ServerPath::ours(),
+            ..server("/x", "http://localhost:8080/mcpgw/mcp", &[])
+        };
+        let profile = server.profile.clone();
+        let mount = server.path.clone();
+        let mut table = Table::default();
+        assert!(table.find("/mcpgw/mcp").is_none());
+        table.own = Some(Arc::new(Route::new(server, Some(Vec::new()), None)));
+        for path in ["/mcpgw", "/mcpgw/mcp", "/mcpgw/sse", "/mcp", "/mcp/"] {
+            assert!(table.find(path).is_some(), "{path}");
+        }
+        for path in ["/mcp/x", "/mcpg", "/mcpgwx/mcp", "/MCP", "//mcp"] {
+            assert!(table.find(path).is_none(), "{path}");
+        }
+        assert_eq!(rest_of(&mount, "/mcp", "/mcp?a=1").as_deref(), Some("/mcp"));
+        assert_eq!(
+            rest_of(&mount, "/mcpgw/mcp", "/mcpgw/mcp").as_deref(),
+            Some("/mcp")
+        );
+        for written in ["/%6dcp", "/x/../mcp", "//mcp"] {
+            assert_eq!(rest_of(&mount, "/mcp", written), None, "{written}");
+        }
+        assert_eq!(target(&profile, "/mcp", None), "/mcpgw/mcp");
+        assert_eq!(target(&profile, "/sse", None), "/mcpgw/sse");
     }
 
     #[test]

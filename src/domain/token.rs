@@ -43,6 +43,22 @@ pub struct Refresh {
     pub expires_at: Timestamp,
 }
 
+/// What must still hold while a new token is kept: it was true a while ago, and may have ended meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing but its family.
+    Family,
+    /// There is a machine account of its owner's name.
+    Machine,
+    /// A session of its owner's is open, with this end and these groups.
+    Session {
+        /// When the session ends by itself.
+        until: Timestamp,
+        /// Groups of the session.
+        groups: Vec<String>,
+    },
+}
+
 /// What keeping a new token came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
@@ -50,7 +66,7 @@ pub enum Inserted {
     Kept,
     /// Its owner has had too many; the oldest of those is of this time.
     TooMany(Timestamp),
-    /// Its family has been revoked meanwhile, or its machine is gone: it must not come into the world.
+    /// Its family has been revoked meanwhile, or its [`Proof`] does not hold any more: it must not come into the world.
     Ended,
 }
 

@@ -4,7 +4,7 @@ use jsonwebtoken::{Header, Validation};
 use serde_json::Value;
 
 use super::claims::{Claims, has_overage, is_machine, text, vouched};
-use super::keys::{Found, Why};
+use super::keys::{Found, Key, Why};
 use super::provider::Provider;
 use super::{Error, Providers};
 use crate::clock::Timestamp;
@@ -33,10 +33,15 @@ pub enum Refused {
 impl Providers {
     /// What an access token vouches for, if a declared provider issued it for us and its time is now.
     pub async fn verify(&self, token: &str) -> Result<Vouched, Refused> {
+        let first = first_part(token).ok_or(Refused::Foreign("a token that is no JWT"))?;
+        // An unsecured JWT (RFC 7519 section 6); the crate does not know its algorithm.
+        if text(&first, "alg").is_some_and(|alg| alg.eq_ignore_ascii_case("none")) {
+            return Err(Refused::Bad("a token without a signature"));
+        }
         let header = jsonwebtoken::decode_header(token);
         let header = header.map_err(|_| Refused::Foreign("a token that is no JWT"))?;
         // What must be understood and is not (RFC 7515 section 4.1.11).
-        if first_part(token).is_none_or(|header| header.contains_key("crit")) {
+        if first.contains_key("crit") {
             return Err(Refused::Bad(
                 "a token with a critical header that is not understood",
             ));
@@ -65,21 +70,10 @@ impl Providers {
         token: &str,
         header: &Header,
     ) -> Result<Claims, Refused> {
-        let address = self.jwks_address(provider).await.map_err(Refused::Away)?;
-        let (http, now) = (&self.0.http, self.0.clock.now());
-        let (found, new) = provider
-            .keys
-            .find(http, &address, (header.kid.as_deref(), Why::Somebody), now)
-            .await;
-        if new {
-            self.bump();
-        }
-        let key = match found {
-            Found::Key(key) => key,
-            Found::Unknown => return Err(Refused::Bad("a token signed with an unknown key")),
-            Found::Away(fault) => {
-                return Err(Refused::Away(super::metadata::away(provider, &fault)));
-            }
+        let key = match provider.keys.get(header.kid.as_deref()) {
+            // Nothing need be asked, and nobody waits for a provider that is slow.
+            Some(key) => key,
+            None => self.find_key(provider, header).await?,
         };
         if !key.algorithms.contains(&header.alg) {
             return Err(Refused::Bad("a token with an algorithm that is not its key's"));
@@ -93,6 +87,24 @@ impl Providers {
         verified
             .map(|token| token.claims)
             .map_err(|_| Refused::Bad("a token with a wrong signature"))
+    }
+
+    /// A key that is not known yet. Anybody can name one, so both questions are rare and asked by one at a time.
+    async fn find_key(&self, provider: &Provider, header: &Header) -> Result<Key, Refused> {
+        let address = self.jwks_address(provider).await.map_err(Refused::Away)?;
+        let (http, now) = (&self.0.http, self.0.clock.now());
+        let (found, new) = provider
+            .keys
+            .find(http, &address, (header.kid.as_deref(), Why::Somebody), now)
+            .await;
+        if new {
+            self.bump();
+        }
+        match found {
+            Found::Key(key) => Ok(*key),
+            Found::Unknown => Err(Refused::Bad("a token signed with an unknown key")),
+            Found::Away(fault) => Err(Refused::Away(super::metadata::away(provider, &fault))),
+        }
     }
 
     /// Whether the token is meant for us; paths of ours when it is meant for what lies there alone (RFC 8707).

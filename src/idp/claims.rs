@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::provider::Provider;
 use crate::clock::Timestamp;
-use crate::domain::identity::{Vendor, Vouched, check_name};
+use crate::domain::identity::{MACHINE, Vendor, Vouched, check_name};
 
 /// Groups of one person at most; Entra itself stops listing at 200.
 const MOST_GROUPS: usize = 2_000;
@@ -74,7 +74,7 @@ pub(super) fn vouched(
     };
     if !username.is_empty() {
         check_name(username).map_err(|_| "a user name that cannot be used")?;
-        if username.starts_with("client:") {
+        if username.starts_with(MACHINE) {
             return Err("a user name that cannot be used");
         }
     } else if client_id.is_empty() {

@@ -275,6 +275,11 @@ impl Raw {
         let vendor = self.vendor(name)?;
         let client_id = self.client_id.clone().filter(|id| !id.is_empty());
         let client_id = client_id.ok_or_else(|| wrong("`client_id` is required"))?;
+        if vendor == Vendor::Github && self.device_url.as_ref().is_some_and(|url| !url.is_empty()) {
+            return Err(wrong(
+                "`device_url` cannot be used with github: its device sign-in gives no ID token",
+            ));
+        }
         let derived = Derived::of(vendor, name, &self, &client_id, variables)?;
         let endpoints = Endpoints {
             authorization: address("auth_url", self.auth_url)?,
@@ -486,6 +491,10 @@ entra_id:
                 "a: {issuer: 'https://a', client_id: x}\nb: {issuer: 'https://a', client_id: x}",
                 "two providers",
             ),
+            (
+                "github: {client_id: x, device_url: 'https://github.com/login/device/code'}",
+                "`device_url`",
+            ),
             ("[]", "expected a mapping"),
             ("a: b: c", "line 1"),
             ("local: {issuer: 'https://a', client_id: x}", "expected a name"),
@@ -516,5 +525,30 @@ entra_id:
         let shipped = include_str!("../../auth/oauth2_providers.yml");
         let (found, left_out) = declared(shipped, &[]);
         assert!(found.is_empty() && left_out.is_empty(), "{found:?} {left_out:?}");
+        let variables = [
+            ("GOOGLE_ENABLED", "true"),
+            ("GOOGLE_CLIENT_ID", "g"),
+            ("GOOGLE_CLIENT_SECRET", "s"),
+        ];
+        let (found, left_out) = declared(shipped, &variables);
+        let ([google], []) = (found.as_slice(), left_out.as_slice()) else {
+            panic!("{found:?} {left_out:?}")
+        };
+        assert_eq!(
+            (google.vendor, google.display_name.as_str()),
+            (Vendor::Oidc, "Google")
+        );
+        let said = &google.declared;
+        assert_eq!(
+            (said.issuers.as_slice(), said.discovery_url.as_str()),
+            (
+                &["https://accounts.google.com".to_owned()][..],
+                "https://accounts.google.com/.well-known/openid-configuration"
+            )
+        );
+        assert_eq!(
+            (&said.audiences, &said.mapping.username),
+            (&vec!["g".to_owned()], &vec!["email".to_owned()])
+        );
     }
 }

@@ -11,7 +11,7 @@ use super::metadata::{away, refused};
 use super::provider::Provider;
 use super::{Attempt, Error, Providers, SignedIn};
 use crate::clock::Timestamp;
-use crate::domain::identity::{Vendor, Vouched, check_name};
+use crate::domain::identity::{MACHINE, Vendor, Vouched, check_name};
 use crate::domain::secret::Secret;
 
 /// Pages of a list at most, a hundred rows each.
@@ -87,7 +87,9 @@ impl Providers {
         let token = token.expose();
         let user = self.github_get(provider, "/user", token).await?;
         let login = user.get("login").and_then(Value::as_str).unwrap_or_default();
-        check_name(login).map_err(|_| refused(provider, "a user name that cannot be used"))?;
+        if check_name(login).is_err() || login.starts_with(MACHINE) {
+            return Err(refused(provider, "a user name that cannot be used"));
+        }
         Ok(SignedIn {
             vouched: Vouched {
                 provider: provider.name.as_str().into(),

@@ -1,5 +1,8 @@
 //! The groups of somebody who has more than a token can hold: Microsoft Graph is asked with our own client.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use ::http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
@@ -8,11 +11,40 @@ use super::http::{form, question, with_bearer};
 use super::metadata::{away, refused};
 use super::provider::Provider;
 use super::{Error, Providers};
+use crate::clock::Timestamp;
+
+/// After Graph has not answered, everybody else goes without for so long: each token with too many groups would ask.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// When Graph last did not answer.
+#[derive(Debug, Default)]
+pub(super) struct Pause(Mutex<Option<Timestamp>>);
+
+impl Pause {
+    fn holds(&self, now: Timestamp) -> bool {
+        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|when| now.since(when) < PAUSE)
+    }
+
+    fn set(&self, failed: Option<Timestamp>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+    }
+}
 
 impl Providers {
     /// Ids of all groups of the person that these claims speak of, also those within groups
     /// (`directoryObject: getMemberGroups`, at most 11,000).
     pub(super) async fn groups_of(&self, provider: &Provider, claims: &Claims) -> Result<Vec<String>, Error> {
+        if provider.graph.holds(self.0.clock.now()) {
+            return Err(away(provider, &"its list of groups did not answer a moment ago"));
+        }
+        let outcome = self.ask_graph(provider, claims).await;
+        let away = matches!(outcome, Err(Error::Away(..)));
+        provider.graph.set(away.then(|| self.0.clock.now()));
+        outcome
+    }
+
+    async fn ask_graph(&self, provider: &Provider, claims: &Claims) -> Result<Vec<String>, Error> {
         let graph = provider.declared.graph_url.as_deref();
         let graph = graph.ok_or_else(|| Error::Lacks(provider.name.clone(), "list of groups"))?;
         let person =

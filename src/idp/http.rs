@@ -19,7 +19,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// Why there is no answer. It names no address and no secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 pub(super) enum Fault {
     #[error("it does not answer")]
     Unreachable,
@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Status(u16),
     #[error("its answer is no JSON")]
     NotJson,
+    #[error("its discovery document names another issuer")]
+    Foreign,
 }
 
 /// The client for all providers.

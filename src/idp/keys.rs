@@ -79,6 +79,11 @@ pub(super) enum Found {
 }
 
 impl Keys {
+    /// The key of this id, if it is known already.
+    pub(super) fn get(&self, id: Option<&str>) -> Option<Key> {
+        self.known().find(id)
+    }
+
     /// The key of this id, asking the provider if it is not known; whether other keys came with it.
     pub(super) async fn find(
         &self,

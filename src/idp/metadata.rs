@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::http::{Fault, Http};
 use super::provider::{Endpoints, Provider};
@@ -55,8 +56,31 @@ impl Metadata {
     }
 }
 
+/// What is known of a provider's document. Anybody can make us want it, by a token that they wrote themselves: it is asked
+/// for by one caller at a time and not more often than every ten seconds.
+#[derive(Debug)]
+pub(super) struct Discovered {
+    state: Mutex<State>,
+    asking: Semaphore,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Discovered(Mutex<(Option<Timestamp>, Option<Arc<Metadata>>)>);
+struct State {
+    /// When it was last asked for, and why it did not come then.
+    tried: Option<Timestamp>,
+    fault: Option<Fault>,
+    /// The document, and when it came.
+    known: Option<(Arc<Metadata>, Timestamp)>,
+}
+
+impl Default for Discovered {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            asking: Semaphore::new(1),
+        }
+    }
+}
 
 /// A provider's addresses, and what its document says beside them, if it was needed.
 pub(super) struct Located {
@@ -66,16 +90,29 @@ pub(super) struct Located {
 
 impl Discovered {
     fn known(&self) -> Option<Arc<Metadata>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.known.as_ref().map(|(known, _)| Arc::clone(known))
     }
 
+    /// The document; an old one is better than none, and than waiting while somebody else asks for the new one.
     async fn get(&self, http: &Http, provider: &Provider, now: Timestamp) -> Result<Arc<Metadata>, Fault> {
-        let (tried, known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let age = tried.map(|when| now.since(when));
-        match (&known, age) {
-            (Some(known), Some(age)) if age < FRESH => return Ok(Arc::clone(known)),
-            (None, Some(age)) if age < PAUSE => return Err(Fault::Unreachable),
-            _ => {}
+        if let Some(fresh) = self.fresh(now) {
+            return Ok(fresh);
+        }
+        let old = self.known();
+        let turn = match &old {
+            Some(old) => match self.asking.try_acquire() {
+                Ok(turn) => turn,
+                Err(_) => return Ok(Arc::clone(old)),
+            },
+            None => self.asking.acquire().await.map_err(|_| Fault::Unreachable)?,
+        };
+        // Whoever waited for another's question takes its answer, or goes without like everybody.
+        if let Some(fresh) = self.fresh(now) {
+            return Ok(fresh);
+        }
+        if let Err(fault) = self.may_ask(now) {
+            return self.known().ok_or(fault);
         }
         let asked = http.get(&provider.declared.discovery_url).await;
         let read = asked.and_then(|value| {
@@ -84,17 +121,34 @@ impl Discovered {
             if metadata.issuer == provider.declared.issuer {
                 Ok(Arc::new(metadata))
             } else {
-                Err(Fault::Unusable)
+                Err(Fault::Foreign)
             }
         });
-        // An old answer is better than none.
-        let (outcome, keep) = match (read, known) {
-            (Ok(new), _) => (Ok(Arc::clone(&new)), Some(new)),
-            (Err(_), Some(old)) => (Ok(Arc::clone(&old)), Some(old)),
-            (Err(fault), None) => (Err(fault), None),
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (Some(now), keep);
-        outcome
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            match &read {
+                Ok(new) => state.known = Some((Arc::clone(new), now)),
+                Err(fault) => state.fault = Some(*fault),
+            }
+        }
+        drop(turn);
+        read.or_else(|fault| old.ok_or(fault))
+    }
+
+    fn fresh(&self, now: Timestamp) -> Option<Arc<Metadata>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = state.known.as_ref().filter(|(_, when)| now.since(*when) < FRESH);
+        known.map(|(known, _)| Arc::clone(known))
+    }
+
+    /// Remembered before the question, so that a slow answer is no room for more of them.
+    fn may_ask(&self, now: Timestamp) -> Result<(), Fault> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.tried.is_some_and(|when| now.since(when) < PAUSE) {
+            return Err(state.fault.unwrap_or(Fault::Unreachable));
+        }
+        state.tried = Some(now);
+        Ok(())
     }
 }
 
@@ -181,4 +235,76 @@ pub(super) fn refused(provider: &Provider, words: impl std::fmt::Display) -> Err
     let words = words.to_string();
     let words = words.chars().filter(|c| !c.is_control()).take(200).collect();
     Error::Refused(provider.name.clone(), words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::idp::{Settings, Variables};
+
+    /// A provider that answers the first question at once, and each other one after a word; how often it was asked.
+    fn slow_provider() -> (String, mpsc::Sender<()>, Arc<AtomicU32>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let (go, wait) = mpsc::channel();
+        let asked = Arc::<AtomicU32>::default();
+        let (count, said) = (Arc::clone(&asked), issuer.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let _head: Vec<_> = lines
+                    .map_while(Result::ok)
+                    .take_while(|line| !line.is_empty())
+                    .collect();
+                if count.fetch_add(1, Ordering::SeqCst) > 0 && wait.recv().is_err() {
+                    return;
+                }
+                let body = format!("{{\"issuer\": \"{said}\", \"jwks_uri\": \"{said}/jwks\"}}");
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+                drop(write!(
+                    stream,
+                    "{head}\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                ));
+            }
+        });
+        (issuer, go, asked)
+    }
+
+    #[tokio::test]
+    async fn an_old_document_serves_while_one_asks_for_the_new_one() {
+        let (issuer, go, asked) = slow_provider();
+        let clock = Arc::new(FixedClock::at(Timestamp::from_unix(1_800_000_000)));
+        let settings = Settings {
+            tls: crate::mcp::client_config(None).unwrap(),
+            public_url: "http://127.0.0.1".to_owned(),
+        };
+        let providers = Providers::new(settings, Arc::<FixedClock>::clone(&clock));
+        let yaml = format!("a: {{issuer: '{issuer}', client_id: x}}");
+        providers.declare(&yaml, &Variables::default()).unwrap();
+        let provider = providers.find("a").unwrap();
+        let address = format!("{issuer}/jwks");
+        assert_eq!(providers.jwks_address(&provider).await.unwrap(), address);
+        clock.advance(FRESH);
+        let refreshing = providers.jwks_address(&provider);
+        let others = async {
+            for _ in 0..20 {
+                assert_eq!(providers.jwks_address(&provider).await.unwrap(), address);
+            }
+            // Only now may the provider answer: nobody has waited for it.
+            go.send(()).unwrap();
+        };
+        let (refreshed, ()) =
+            tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(refreshing, others) })
+                .await
+                .unwrap();
+        assert_eq!((refreshed.unwrap(), asked.load(Ordering::SeqCst)), (address, 2));
+    }
 }

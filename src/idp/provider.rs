@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::graph::Pause;
 use super::keys::Keys;
 use super::metadata::Discovered;
 use crate::domain::identity::Vendor;
@@ -86,6 +87,7 @@ pub struct Provider {
     pub(super) declared: Declaration,
     pub(super) keys: Keys,
     pub(super) discovered: Discovered,
+    pub(super) graph: Pause,
 }
 
 impl Provider {
@@ -96,6 +98,7 @@ impl Provider {
             vendor: declared.vendor,
             keys: Keys::default(),
             discovered: Discovered::default(),
+            graph: Pause::default(),
             declared,
         }
     }

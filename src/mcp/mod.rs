@@ -1,5 +1,7 @@
 //! MCP servers as seen from here: names to addresses, one HTTP exchange, and the strict reader of JSON-RPC.
 
+pub mod call;
+mod conversation;
 pub mod exchange;
 pub mod listing;
 pub mod message;

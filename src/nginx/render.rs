@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
 use super::{Error, Settings};
+use crate::domain::path::OWN_MOUNTS;
 use crate::domain::{all_words, headers};
 
 static DEFAULTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/nginx");
@@ -91,6 +92,8 @@ impl Renderer {
         let reserved: Vec<String> = settings
             .reserved
             .iter()
+            // These two lead to the gate, like a mount.
+            .filter(|word| !OWN_MOUNTS.contains(word))
             .map(|word| word.replace('.', "\\."))
             .collect();
         let context = json!({

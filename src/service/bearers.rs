@@ -166,9 +166,6 @@ impl Bearers {
         known: Option<(Arc<Identity>, bool)>,
         verified: &Verified,
     ) -> Result<Arc<Identity>, Error> {
-        if verified.claims.auth_method == OPERATOR || verified.claims.groups.is_empty() {
-            return Ok(Arc::clone(&verified.identity));
-        }
         if let Some((identity, _)) = known {
             return Ok(identity);
         }
@@ -178,6 +175,9 @@ impl Bearers {
             && !self.declares(provider)
         {
             return Err(Error::Bad("a token of a provider that is not declared any more"));
+        }
+        if verified.claims.auth_method == OPERATOR || verified.claims.groups.is_empty() {
+            return Ok(Arc::clone(&verified.identity));
         }
         let said = Said::Signed(Arc::clone(&verified.identity));
         Ok(self.remember(key, generation, said))
@@ -223,7 +223,7 @@ impl Bearers {
         }
         Ok(Arc::new(Identity {
             username: key.name.clone(),
-            client_id: String::new(),
+            client_id: key.client.clone(),
             // Not an account of ours, whatever its name.
             provider: Some(API_KEY.into()),
             groups: key.groups.clone(),

@@ -41,6 +41,8 @@ pub struct Catalog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     held: watch::Sender<Arc<Held>>,
+    /// Counts the changes of what is offered.
+    changes: watch::Sender<u64>,
     /// What was taken over last, so that a list that stays the same costs no query.
     seen: Arc<Mutex<HashMap<String, [u8; 32]>>>,
     /// Between reading a list and writing it nobody else writes: an approval would be undone.
@@ -54,6 +56,7 @@ impl Catalog {
             store,
             clock,
             held: watch::Sender::default(),
+            changes: watch::Sender::default(),
             seen: Arc::default(),
             writing: Arc::new(Semaphore::new(1)),
         }
@@ -72,6 +75,11 @@ impl Catalog {
     /// What is held, and every change of it.
     pub fn held(&self) -> watch::Receiver<Arc<Held>> {
         self.held.subscribe()
+    }
+
+    /// Says "look again" whenever what is offered has changed in the store.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Take over what a server lists now, perhaps for the `first` time; how many tools that are.
@@ -115,6 +123,7 @@ impl Catalog {
                 }
             });
             self.store.put_catalog(path.as_str(), plan).await?;
+            self.changes.send_modify(|count| *count += 1);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(path.as_str().to_owned(), digest);
@@ -173,6 +182,7 @@ impl Catalog {
         let count = self.store.approve(path, name, event).await?;
         self.forget(path.as_str());
         self.load().await?;
+        self.changes.send_modify(|count| *count += 1);
         Ok(count)
     }
 }

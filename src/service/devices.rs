@@ -6,15 +6,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::clock::{Clock, Timestamp};
 use crate::domain::Kind;
-use crate::domain::access::Rights;
-use crate::domain::identity::{AuthMethod, Identity};
 use crate::domain::limit::Tries;
 use crate::domain::secret::Secret;
-use crate::idp::{self, Asked, DeviceStart, Providers};
+use crate::idp::{self, Asked, DeviceStart, Providers, SignedIn};
 use crate::store::{SecretKey, secret_key};
 use crate::token::random;
 
@@ -24,14 +20,12 @@ const MOST: usize = 2_000;
 const BEGUN: (u32, Duration) = (10, Duration::from_secs(10));
 /// Seconds that a provider's `slow_down` adds (RFC 8628 section 3.5).
 const SLOWER: u64 = 5;
-/// The proof of a sign-in without a session ends so soon after the token was made of it.
-const PROOF: Duration = Duration::from_secs(24 * 3600);
 
 /// What polling came to, in the codes of RFC 8628 section 3.5 and RFC 6749 section 5.2.
 #[derive(Debug)]
 pub enum Polled {
     /// They signed in.
-    Done(Arc<Identity>),
+    Done(Box<SignedIn>),
     /// Not yet, or never.
     No(&'static str),
 }
@@ -78,7 +72,6 @@ struct Try {
 #[derive(Debug, Clone)]
 pub struct Devices {
     providers: Providers,
-    rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
     tries: Arc<Mutex<HashMap<SecretKey, Try>>>,
     begun: Arc<Mutex<Tries<IpAddr>>>,
@@ -86,10 +79,9 @@ pub struct Devices {
 
 impl Devices {
     /// Over the declared providers.
-    pub fn new(providers: Providers, rights: watch::Receiver<Arc<Rights>>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(providers: Providers, clock: Arc<dyn Clock>) -> Self {
         Self {
             providers,
-            rights,
             clock,
             tries: Arc::default(),
             begun: Arc::new(Mutex::new(Tries::new(BEGUN.0, BEGUN.1))),
@@ -172,12 +164,7 @@ impl Devices {
                 return Ok(Polled::No("authorization_pending"));
             }
             Asked::Over(code) => Polled::No(code),
-            Asked::Done(signed_in) => {
-                let mut vouched = signed_in.vouched;
-                vouched.until = now.plus(PROOF);
-                let policy = self.rights.borrow().policy.clone();
-                Polled::Done(Arc::new(vouched.identity(&policy, AuthMethod::OAuth2)))
-            }
+            Asked::Done(signed_in) => Polled::Done(signed_in),
         };
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody who asked at the same time has the answer already.

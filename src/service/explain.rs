@@ -47,7 +47,7 @@ impl Error {
 /// Who, and what.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Question {
-    /// A local account, if neither groups nor scopes are named.
+    /// A local account, if neither groups nor scopes are named; or the asker's own, as their tokens are listed under it.
     pub user: Option<String>,
     /// Groups, parted by commas.
     pub groups: Option<String>,
@@ -179,7 +179,7 @@ impl Explain {
         if groups.is_none() && scopes.is_none() {
             match (asker, user) {
                 (Some(asker), None) => return Ok(of(asker)),
-                (Some(asker), Some(user)) if asker.username == user => return Ok(of(asker)),
+                (Some(asker), Some(user)) if asker.account() == user => return Ok(of(asker)),
                 (None, None) => return Err(field("user", "name somebody: a `user`, `groups` or `scopes`")),
                 (_, Some(_)) => {}
             }
@@ -260,7 +260,7 @@ fn of(who: &Identity) -> Person {
 
 /// Whoever is no administrator may name themselves, and no group or scope that is not theirs.
 fn oneself(asker: &Identity, question: &Question) -> Result<Person, Error> {
-    let is_own = question.user.as_ref().is_none_or(|user| *user == asker.username);
+    let is_own = question.user.as_ref().is_none_or(|user| *user == asker.account());
     let groups = listed(question.groups.as_ref()).unwrap_or_default();
     let scopes = listed(question.scopes.as_ref()).unwrap_or_default();
     let are_own = groups.iter().all(|group| asker.groups.contains(group))

@@ -28,7 +28,7 @@ use super::wording::{self, Seen};
 use crate::domain::access::{Act, Call, LISTS, List, Rights, decide};
 use crate::domain::call::{self, PermitNumber};
 use crate::domain::identity::Identity;
-use crate::domain::path::{ServerPath, is_reserved};
+use crate::domain::path::{ServerPath, is_other_name, is_reserved};
 use crate::domain::route::{Route, Table, Texts, rest_of, target};
 use crate::mcp::Message;
 use crate::mcp::message::Shape;
@@ -415,7 +415,8 @@ impl Gate {
             ));
         }
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        if first.is_empty() || is_reserved(first) {
+        let is_own = first == ServerPath::ours().name() || is_other_name(path);
+        if first.is_empty() || (is_reserved(first) && !is_own) {
             if caller.identity.bound_to.is_some() {
                 return Err(denied(&[]));
             }
@@ -447,7 +448,10 @@ impl Gate {
     /// The block for this server that the asking worker has, with the addresses that are right now.
     fn block(&self, table: &Table, route: &Route, text: &str) -> Option<Arc<str>> {
         // A server's own header lines are written by us: so no secret is ever in nginx, and it costs no more.
-        if !route.server.trusted || route.lines.as_ref().is_none_or(|lines| !lines.is_empty()) {
+        if route.server.is_built_in()
+            || !route.server.trusted
+            || route.lines.as_ref().is_none_or(|lines| !lines.is_empty())
+        {
             return None;
         }
         let block = table.blocks.get(route.server.profile.proxy_pass_url.origin())?;

@@ -150,8 +150,13 @@ impl Login {
         Ok(self.store.sessions(person, self.clock.now(), MOST_ROWS).await?)
     }
 
-    /// End a session by its name in the list; of `person` alone if one is given. Whether there was one.
-    pub async fn end_session(&self, actor: &str, person: Option<&str>, id: &str) -> Result<bool, Error> {
+    /// End a session by its name in the list; of `person` alone if one is given. Whose it was, if there was one.
+    pub async fn end_session(
+        &self,
+        actor: &str,
+        person: Option<&str>,
+        id: &str,
+    ) -> Result<Option<String>, Error> {
         let (at, actor) = (self.clock.now(), actor.to_owned());
         let event = Event {
             at,

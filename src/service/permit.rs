@@ -1,10 +1,12 @@
 //! A permit in headers: what nginx needs to take a call on, and who the upstream learns is asking.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::callers::Caller;
+use crate::domain::headers::{IDENTITY, PERMIT};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::route::{Route, base};
@@ -85,6 +87,39 @@ pub(super) fn direct_headers(
     set(&mut permit, BASE, base(&route.server.profile));
     permit
 }
+
+/// What a permit says to an upstream that is called by us, not for somebody's own request.
+pub(super) fn call_headers(who: &Identity, server: &Server, tool: &str) -> PermitHeaders {
+    let mut permit = if server.profile.egress.identity_headers {
+        identity_headers(who, Some(&server.path))
+    } else {
+        let mut nameless = HeaderMap::with_capacity(8);
+        set(&mut nameless, X_SERVER_NAME, server.path.name());
+        nameless
+    };
+    set(&mut permit, X_TOOL_NAME, printable(tool));
+    permit
+}
+
+/// The lines by which an upstream learns who is asking.
+pub(super) fn lines_about_the_caller(
+    permit: &PermitHeaders,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    WHO.iter().filter_map(|(shown, said)| {
+        let value = permit.get(said).filter(|value| !value.is_empty())?;
+        Some((shown.clone(), value.clone()))
+    })
+}
+
+/// What an upstream learns of who is asking, and the permit's header that says it.
+static WHO: LazyLock<Vec<(HeaderName, HeaderName)>> = LazyLock::new(|| {
+    let permit = |variable| PERMIT.iter().find(|(known, _)| *known == variable);
+    let pairs = IDENTITY.iter().filter_map(|(shown, variable)| {
+        let shown = HeaderName::from_bytes(shown.as_bytes()).ok()?;
+        Some((shown, HeaderName::from_static(permit(*variable)?.1)))
+    });
+    pairs.collect()
+});
 
 /// Everything that is set is printable, so nothing is lost here.
 fn set(permit: &mut PermitHeaders, name: HeaderName, value: impl AsRef<str>) {

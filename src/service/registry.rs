@@ -30,6 +30,9 @@ pub enum Error {
     /// Their scopes do not allow it.
     #[error("{0}")]
     Denied(&'static str),
+    /// It is our own server.
+    #[error("this server is built into the gateway: it cannot be changed, switched off or removed")]
+    BuiltIn,
     /// A field cannot be taken.
     #[error("a field cannot be taken")]
     Field(FieldFault),
@@ -47,6 +50,7 @@ impl Error {
         match self {
             Self::Unknown => Kind::NotFound,
             Self::Denied(_) => Kind::Forbidden,
+            Self::BuiltIn => Kind::Refused,
             Self::Field(_) => Kind::Invalid,
             Self::Store(error) => error.kind(),
             Self::Sealed(_) => Kind::Internal,
@@ -62,6 +66,7 @@ pub struct Registry {
     sealer: Sealer,
     rights: watch::Receiver<Arc<Rights>>,
     clock: Arc<dyn Clock>,
+    own: Arc<Server>,
 }
 
 impl Registry {
@@ -72,6 +77,7 @@ impl Registry {
         sealer: Sealer,
         rights: watch::Receiver<Arc<Rights>>,
         clock: Arc<dyn Clock>,
+        own: Arc<Server>,
     ) -> Self {
         Self {
             store,
@@ -79,6 +85,7 @@ impl Registry {
             sealer,
             rights,
             clock,
+            own,
         }
     }
 
@@ -112,7 +119,12 @@ impl Registry {
             Action::Toggle => "You do not have permission to toggle this service",
             Action::Delete => "You do not have permission to delete this service",
         };
-        Ok((permit.map_err(|_| Error::Denied(denied))?, server))
+        let permit = permit.map_err(|_| Error::Denied(denied))?;
+        let changes = matches!(action, Action::Modify | Action::Toggle | Action::Delete);
+        if server.is_built_in() && changes {
+            return Err(Error::BuiltIn);
+        }
+        Ok((permit, server))
     }
 
     /// Register a server: enabled, and trusted when an administrator does not say otherwise.
@@ -216,9 +228,18 @@ impl Registry {
         self.store.remove_server(path, event).await?.ok_or(Error::Unknown)
     }
 
-    /// Everything this person may see, by path.
+    /// The record at a path, ours among them.
+    async fn at(&self, path: &ServerPath) -> Result<Option<Server>, Error> {
+        if path.is_ours() {
+            return Ok(Some(Server::clone(&self.own)));
+        }
+        Ok(self.store.server(path).await?)
+    }
+
+    /// Everything this person may see, by path; our own server last.
     pub async fn list(&self, who: &Identity) -> Result<Vec<Server>, Error> {
         let mut servers = self.store.changes_since(Revision(0)).await?.changed;
+        servers.push(Server::clone(&self.own));
         let rights = Arc::clone(&self.rights.borrow());
         servers.retain(|server| rights.may_see(who, &server.path, &server.profile.name));
         Ok(servers)
@@ -231,7 +252,7 @@ impl Registry {
 
     /// One server, if this person may see it.
     pub async fn visible(&self, who: &Identity, path: &ServerPath) -> Result<Server, Error> {
-        let server = self.store.server(path).await?.ok_or(Error::Unknown)?;
+        let server = self.at(path).await?.ok_or(Error::Unknown)?;
         let may_see = self.rights.borrow().may_see(who, path, &server.profile.name);
         if may_see {
             Ok(server)
@@ -242,8 +263,8 @@ impl Registry {
 
     /// The path of a server that somebody calls by its path or its display name.
     pub async fn named(&self, who: &Identity, text: &str) -> Result<ServerPath, Error> {
-        if let Ok(path) = text.parse::<ServerPath>()
-            && self.store.server(&path).await?.is_some()
+        if let Ok(path) = ServerPath::of_known(text)
+            && self.at(&path).await?.is_some()
         {
             return Ok(path);
         }

@@ -12,19 +12,18 @@ use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName,
     HeaderValue, LOCATION,
 };
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::catalog::Held;
 use super::endpoints::Endpoints;
 use super::gate::Order;
 use super::mcp_sessions::{self, McpSessions};
-use super::permit::PASSES;
+use super::permit::{PASSES, lines_about_the_caller};
 use super::reading::in_utf8;
 use super::sieve::RightsSieve;
-use super::stream::{Naming, Stream};
+use super::stream::{Coming, Naming, Stream};
 use crate::domain::access::Rights;
 use crate::domain::headers::{CARRIED_BACK, CLEARED, IDENTITY, MODERN, PERMIT};
 use crate::domain::route::base;
@@ -84,7 +83,7 @@ pub struct Carried {
 #[derive(Debug)]
 pub enum Body {
     /// As it comes.
-    Untouched(Incoming),
+    Untouched(Coming),
     /// Looked into while it comes.
     Stream(Box<Stream>),
     /// A list, cut down.
@@ -147,7 +146,13 @@ impl Relay {
             headers,
             body: sent.body,
         };
-        let (head, body) = self.client.send(call).await?.into_parts();
+        let answer = self.client.send(call).await?;
+        self.pass_on(order, answer.map(Coming::Upstream)).await
+    }
+
+    /// What of an answer goes on to the caller. Our own server's answers come this way too.
+    pub async fn pass_on(&self, order: &mut Order, answer: Response<Coming>) -> Result<Carried, Error> {
+        let (head, body) = answer.into_parts();
         let mut headers = HeaderMap::new();
         for name in BACK.iter() {
             for value in head.headers.get_all(name) {
@@ -178,7 +183,7 @@ impl Relay {
         order: &mut Order,
         status: StatusCode,
         headers: &HeaderMap,
-        body: Incoming,
+        body: Coming,
     ) -> Result<Body, Error> {
         let care = &mut order.care;
         if !care.sifts && care.until.is_none() {
@@ -226,7 +231,7 @@ impl Relay {
         }
     }
 
-    async fn cut(&self, sieve: RightsSieve, status: StatusCode, body: Incoming) -> Result<Body, Error> {
+    async fn cut(&self, sieve: RightsSieve, status: StatusCode, body: Coming) -> Result<Body, Error> {
         let whole = Limited::new(body, sse::MOST_EVENT).collect();
         let whole = tokio::time::timeout(self.settings.read_timeout, whole).await;
         let whole = whole
@@ -268,11 +273,7 @@ impl Relay {
                 headers.append(name.clone(), value.clone());
             }
         }
-        for (shown, said) in WHO.iter() {
-            if let Some(value) = order.permit.get(said).filter(|value| !value.is_empty()) {
-                headers.insert(shown.clone(), value.clone());
-            }
-        }
+        headers.extend(lines_about_the_caller(&order.permit).map(|(name, value)| (Some(name), value)));
         for (name, value) in order.route.lines.iter().flatten() {
             headers.insert(name.clone(), value.clone());
         }
@@ -341,16 +342,6 @@ static OURS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let permit = PERMIT.iter().map(|(_, name)| *name);
     let all = names.into_iter().chain(identity).chain(permit);
     all.map(str::to_ascii_lowercase).collect()
-});
-
-/// What an upstream learns of who is asking, and the permit's header that says it.
-static WHO: LazyLock<Vec<(HeaderName, HeaderName)>> = LazyLock::new(|| {
-    let permit = |variable| PERMIT.iter().find(|(known, _)| *known == variable);
-    let pairs = IDENTITY.iter().filter_map(|(shown, variable)| {
-        let shown = HeaderName::from_bytes(shown.as_bytes()).ok()?;
-        Some((shown, HeaderName::from_static(permit(*variable)?.1)))
-    });
-    pairs.collect()
 });
 
 /// [`CARRIED_BACK`], ready to be looked up.

@@ -1,7 +1,8 @@
 //! Sessions that began at a provider: it is asked again and again whether the person is still welcome.
 //!
-//! A no ends the session at once, at both doors and at open streams, and the tokens that were made with it. A provider that
-//! is away, or that answers anything else than yes or no, ends nothing: the session lives on until its own end.
+//! A no ends the session at once, at both doors and at open streams, and the tokens of its person; a group that is lost ends
+//! the tokens too, because they hold the groups that they were signed with. A provider that is away, or that answers
+//! anything else than yes or no, ends nothing: the session lives on until its own end.
 //!
 //! **Invariant:** a provider that is slow delays nobody at another.
 
@@ -29,9 +30,10 @@ use crate::token::seal::Sealer;
 const TICK: Duration = Duration::from_secs(1);
 /// Between two looks at the age of keys.
 const KEYS: Duration = Duration::from_secs(60);
-/// Sessions of one look, and questions at once to one provider.
-const MOST: u32 = 2_000;
+/// Questions at once to one provider …
 const AT_ONCE: usize = 8;
+/// … and sessions of one look at it: those that are being asked about are due until the answer, and others beside them.
+const MOST: u32 = 16;
 /// After a provider did not answer.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -164,7 +166,13 @@ impl Renewal {
                 };
                 let groups = signed_in.vouched.groups;
                 let changed = groups != session.groups;
+                let lost = session.groups.iter().any(|group| !groups.contains(group));
                 self.keep(key, &session, groups, &kept, self.every).await?;
+                if lost {
+                    // Tokens hold the groups that they were signed with. First nobody can make another one like them.
+                    self.callers.forget_sessions();
+                    self.revoke_all(&session).await;
+                }
                 Ok(changed)
             }
             Err(idp::Error::Refused(_, reason)) => self.end(key, &session, &reason).await,
@@ -208,7 +216,14 @@ impl Renewal {
             reason,
             "a session has ended"
         );
-        // They live longer than the session, and nobody would ask about them again.
+        self.callers.forget_sessions();
+        self.revoke_all(session).await;
+        Ok(true)
+    }
+
+    /// End every token of a session's person.
+    async fn revoke_all(&self, session: &Session) {
+        let provider = session.provider.as_deref().unwrap_or_default();
         let account = format!("{provider}:{}", session.username);
         if let Err(error) = self.tokens.revoke_all("renewal", &account).await {
             tracing::error!(
@@ -216,7 +231,6 @@ impl Renewal {
                 "tokens could not be revoked"
             );
         }
-        Ok(true)
     }
 }
 

@@ -39,14 +39,24 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// An empty table; names are looked up again every `refresh`.
-    pub fn new(store: Arc<dyn Store>, resolver: Resolver, sealer: Sealer, refresh: Duration) -> Self {
+    /// A table of our own server alone; names are looked up again every `refresh`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        resolver: Resolver,
+        sealer: Sealer,
+        refresh: Duration,
+        own: Server,
+    ) -> Self {
+        let own = Some(Arc::new(Route::new(own, Some(Vec::new()), None)));
         Self {
             store,
             resolver,
             sealer,
             refresh,
-            table: watch::Sender::new(Arc::new(Table::default())),
+            table: watch::Sender::new(Arc::new(Table {
+                own,
+                ..Table::default()
+            })),
         }
     }
 
@@ -57,6 +67,9 @@ impl Routes {
 
     /// Whether calls can reach a server now, once the table shows `revision`.
     pub async fn standing(&self, path: &ServerPath, revision: Revision) -> Standing {
+        if path.is_ours() {
+            return Standing::Live;
+        }
         let mut table = self.table.subscribe();
         let waiting = table.wait_for(|table| table.revision >= revision);
         if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
@@ -77,6 +90,9 @@ impl Routes {
 
     /// Whether calls can reach a server, as far as is known without asking anybody.
     pub fn known_standing(&self, path: &ServerPath) -> Standing {
+        if path.is_ours() {
+            return Standing::Live;
+        }
         let table = self.table.borrow();
         let Some(route) = table.routes.get(path.as_str()) else {
             return Standing::Disabled;

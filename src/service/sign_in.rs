@@ -16,9 +16,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::domain::Kind;
-use crate::domain::identity::{PendingLogin, Session};
+use crate::domain::identity::{PendingLogin, Session, Vouched};
 use crate::domain::limit::Tries;
 use crate::domain::local_path::LocalPath;
 use crate::domain::secret::Secret;
@@ -133,6 +133,15 @@ pub struct Callback {
     code: Option<String>,
     iss: Option<String>,
     error: Option<String>,
+}
+
+/// A session that has ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Whose it was, if they came from a provider.
+    pub account: Option<String>,
+    /// Where to send the browser to end the provider's own session, if it has one.
+    pub onwards: Option<String>,
 }
 
 /// A provider's tokens for a session, as they are sealed.
@@ -262,7 +271,7 @@ impl SignIn {
         let code = callback.code.as_deref().ok_or(Error::Lost)?;
         let signed_in = self.providers.exchange(&provider, &attempt, code).await;
         let signed_in = signed_in.map_err(|error| failed(&provider, &error))?;
-        let id = self.open_session(&provider, &signed_in).await?;
+        let (id, _) = self.open_session(&provider, &signed_in).await?;
         tracing::info!(
             provider = provider.name,
             identity.subject = signed_in.vouched.username,
@@ -272,7 +281,25 @@ impl SignIn {
         Ok((id, next))
     }
 
-    async fn open_session(&self, provider: &Provider, signed_in: &SignedIn) -> Result<Secret<String>, Error> {
+    /// Keep a session that no browser has, for somebody who signed in without one: while it is open their provider is asked
+    /// about them like about others. Who they are, until it ends.
+    pub async fn watch(&self, signed_in: SignedIn) -> Result<Vouched, Error> {
+        let name = &signed_in.vouched.provider;
+        let provider = self.providers.find(name);
+        let provider = provider.ok_or_else(|| Error::Unknown(name.to_string()))?;
+        let (_, until) = self.open_session(&provider, &signed_in).await?;
+        Ok(Vouched {
+            until,
+            ..signed_in.vouched
+        })
+    }
+
+    /// The id of a new session, and its end.
+    async fn open_session(
+        &self,
+        provider: &Provider,
+        signed_in: &SignedIn,
+    ) -> Result<(Secret<String>, Timestamp), Error> {
         let id = random::secret().map_err(system)?;
         let key = secret_key(id.expose());
         let now = self.clock.now();
@@ -299,8 +326,9 @@ impl SignIn {
             sealed: Some(seal(&self.sealer, &key, &kept).map_err(system)?),
             check_at: can_ask.then(|| now.plus(self.settings.check_every)),
         };
+        let end = session.expires_at;
         self.store.insert_session(key, session).await?;
-        Ok(id)
+        Ok((id, end))
     }
 
     /// Ask about every session again: the declarations have changed.
@@ -308,23 +336,34 @@ impl SignIn {
         self.store.check_sessions(self.clock.now()).await
     }
 
-    /// End a session. Where to send the browser to end the provider's own, if it has one.
-    pub async fn end(&self, id: &str) -> Result<Option<String>, Error> {
+    /// End a session.
+    pub async fn end(&self, id: &str) -> Result<Ended, Error> {
         let key = secret_key(id);
         let session = self.store.session(key, self.clock.now()).await?;
         self.store.remove_session(key).await?;
-        let Some(session) = session else { return Ok(None) };
-        let provider = session.provider.and_then(|name| self.providers.find(&name));
-        let Some(provider) = provider else { return Ok(None) };
+        let Some(session) = session else {
+            return Ok(Ended::default());
+        };
+        let Some(name) = &session.provider else {
+            return Ok(Ended::default());
+        };
+        let account = Some(format!("{name}:{}", session.username));
+        let Some(provider) = self.providers.find(name) else {
+            return Ok(Ended {
+                account,
+                onwards: None,
+            });
+        };
         let kept = session
             .sealed
             .and_then(|sealed| unseal(&self.sealer, &key, &sealed).ok());
         let id_token = kept.and_then(|kept| kept.id_token).map(Secret::new);
         let back_to = format!("{}/login", self.settings.public_url);
-        Ok(self
+        let onwards = self
             .providers
             .logout_address(&provider, id_token.as_ref(), &back_to)
-            .await)
+            .await;
+        Ok(Ended { account, onwards })
     }
 
     fn attempt(&self, cookie: &Secret<String>, callback: &str) -> Attempt {

@@ -12,7 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
@@ -30,7 +31,7 @@ const STILL_HERE: Bytes = Bytes::from_static(b": still here\n\n");
 pub enum Broken {
     /// The server's connection broke.
     #[error("the server's stream broke off")]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[source] Cause),
     /// An event is too large to be looked into.
     #[error(transparent)]
     TooLarge(#[from] sse::TooLarge),
@@ -40,6 +41,47 @@ pub enum Broken {
     /// The message address may not be passed on.
     #[error(transparent)]
     Endpoint(#[from] Refused),
+}
+
+/// Why a body broke off, by whoever made it.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An answer's body on its way to us.
+#[derive(Debug)]
+pub enum Coming {
+    /// From an upstream.
+    Upstream(Incoming),
+    /// From our own server, in this process.
+    Own(UnsyncBoxBody<Bytes, Cause>),
+}
+
+impl Body for Coming {
+    type Data = Bytes;
+    type Error = Cause;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cause>>> {
+        match self.get_mut() {
+            Self::Upstream(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Self::Own(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Upstream(body) => body.is_end_stream(),
+            Self::Own(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Upstream(body) => body.size_hint(),
+            Self::Own(body) => body.size_hint(),
+        }
+    }
 }
 
 /// Names the message address of a legacy stream.
@@ -54,7 +96,7 @@ pub(super) struct Naming {
 /// An answer on its way.
 #[derive(Debug)]
 pub struct Stream {
-    upstream: Incoming,
+    upstream: Coming,
     until: Option<Until>,
     sieve: Option<RightsSieve>,
     naming: Option<Naming>,
@@ -72,7 +114,7 @@ pub struct Stream {
 impl Stream {
     /// Over the upstream's event stream; after `silence` we speak.
     pub(super) fn new(
-        upstream: Incoming,
+        upstream: Coming,
         until: Option<Until>,
         sieve: Option<RightsSieve>,
         naming: Option<Naming>,
@@ -95,7 +137,7 @@ impl Stream {
     }
 
     /// Over a body of another kind, which ends with the right all the same.
-    pub(super) fn raw(upstream: Incoming, until: Until, silence: Duration) -> Self {
+    pub(super) fn raw(upstream: Coming, until: Until, silence: Duration) -> Self {
         Self {
             raw: true,
             ..Self::new(upstream, Some(until), None, None, silence)
@@ -193,7 +235,7 @@ impl Body for Stream {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     this.over = true;
-                    return Poll::Ready(Some(Err(error.into())));
+                    return Poll::Ready(Some(Err(Broken::Upstream(error))));
                 }
                 Poll::Ready(None) => {
                     this.over = true;

@@ -10,13 +10,13 @@ use tokio::sync::watch;
 
 pub use super::vending::{Error, Vended};
 use super::vending::{MACHINE_METHOD, Order, REFRESHABLE, Vending, system};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
 use crate::domain::claims::{Lifetime, OPERATOR};
 use crate::domain::identity::{AuthMethod, Identity, Machine};
 use crate::domain::secret::Secret;
-use crate::domain::token::{Taken, Token};
+use crate::domain::token::{Proof, Taken, Token};
 use crate::store::{Store, secret_key};
 use crate::token::Issuer;
 
@@ -111,7 +111,6 @@ impl Tokens {
         if !beyond.is_empty() {
             return Err(Error::Exceeds(beyond.join(" ")));
         }
-        let by_token = !who.method.is_session();
         // What a token makes ends with it.
         let family = match &who.token {
             Some(id) => {
@@ -120,14 +119,9 @@ impl Tokens {
             }
             None => None,
         };
-        let user = if who.username.is_empty() {
-            &who.client_id
-        } else {
-            &who.username
-        };
         self.vending
             .make(Order {
-                user,
+                user: &who.subject(),
                 provider: who.provider.as_deref(),
                 client: CLIENT,
                 groups: self.known_groups(&who.groups),
@@ -135,9 +129,18 @@ impl Tokens {
                 lifetime: wish.lifetime,
                 description: wish.description,
                 method: who.method.as_str(),
-                // A token cannot outlive the one that asked for it, or a stolen one could be renewed for ever.
-                latest: by_token.then_some(who.until),
+                // A token cannot outlive the one that asked for it, or a stolen one could be renewed for ever; nor a
+                // session at a provider, or nobody would ask any more whether its person is still welcome.
+                latest: (who.method != AuthMethod::Session).then_some(who.until),
                 family,
+                // The session may have ended, or changed, since it was looked at.
+                proof: match who.method {
+                    AuthMethod::Session | AuthMethod::OAuth2 => Proof::Session {
+                        until: who.until,
+                        groups: who.groups.clone(),
+                    },
+                    _ => Proof::Family,
+                },
                 // Of the others only their provider knows whether they are still welcome; they sign in there again.
                 refreshable: who.method == AuthMethod::Session,
                 most: self.per_hour,
@@ -178,6 +181,7 @@ impl Tokens {
                 method: MACHINE_METHOD,
                 latest: None,
                 family: None,
+                proof: Proof::Machine,
                 refreshable: false,
                 most: self.per_hour,
             })
@@ -186,8 +190,24 @@ impl Tokens {
 
     /// End every token of one account, at once.
     pub async fn revoke_all(&self, actor: &str, account: &str) -> Result<(), Error> {
+        self.revoke_beyond(actor, account, None).await
+    }
+
+    /// A session of somebody from a provider has ended before its time: end those of their tokens that no other session
+    /// of theirs outlives, because while none is open their provider is not asked about them.
+    pub async fn session_ended(&self, actor: &str, account: &str) -> Result<(), Error> {
+        let open = self
+            .store
+            .sessions(Some(account), self.clock.now(), MOST_ROWS)
+            .await?;
+        let watched = open.iter().map(|session| session.expires_at).max();
+        self.revoke_beyond(actor, account, watched).await
+    }
+
+    /// End the tokens of one account that live longer than until then.
+    async fn revoke_beyond(&self, actor: &str, account: &str, until: Option<Timestamp>) -> Result<(), Error> {
         for token in self.store.tokens(Some(account), u32::MAX).await? {
-            if token.revoked_at.is_none() {
+            if token.revoked_at.is_none() && until.is_none_or(|until| token.expires_at > until) {
                 self.revoke(actor, Owner::Person(account), &token.id).await?;
             }
         }
@@ -217,6 +237,7 @@ impl Tokens {
                 method: OPERATOR,
                 latest: None,
                 family: None,
+                proof: Proof::Family,
                 refreshable: false,
                 most: u32::MAX,
             })
@@ -262,6 +283,7 @@ impl Tokens {
                 method: AuthMethod::Session.as_str(),
                 latest: None,
                 family: Some((good.family, good.expires_at)),
+                proof: Proof::Family,
                 refreshable: true,
                 most: u32::MAX,
             })

@@ -235,7 +235,7 @@ impl Usage {
             Some(_) => return Err(Error::Denied),
         };
         let server = question.server.as_deref().and_then(|text| {
-            let path = text.parse::<ServerPath>();
+            let path = ServerPath::of_known(text);
             path.map_err(|error| reader.fault("server", error)).ok()
         });
         let word = |text: &Option<String>| text.as_deref().map(|text| bounded(text).into_owned());

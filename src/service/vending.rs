@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::Kind;
 use crate::domain::claims::{AUDIENCE, Claims, ISSUER, Lifetime};
-use crate::domain::identity::check_name;
+use crate::domain::identity::{MACHINE, check_name};
 use crate::domain::secret::Secret;
-use crate::domain::token::{Inserted, Refresh, Token};
+use crate::domain::token::{Inserted, Proof, Refresh, Token};
 use crate::store::{self, Store, secret_key};
 use crate::token::{Issuer, random};
 
@@ -31,8 +31,8 @@ pub enum Error {
     /// Too many in an hour; wait so many seconds.
     #[error("Rate limit exceeded. Maximum {0} tokens per hour.")]
     TooMany(u32, u64),
-    /// The refresh token is unknown, used, or its person may do nothing any more.
-    #[error("the refresh token is not valid")]
+    /// What it would continue (a session, a refresh token) is unknown, used up or has ended.
+    #[error("what the token would continue is not valid, or has ended")]
     NoGrant,
     /// There is no such token, or it is somebody else's.
     #[error("there is no such token")]
@@ -90,6 +90,8 @@ pub(super) struct Order<'a> {
     pub(super) latest: Option<Timestamp>,
     /// The family it continues, and until when that can be refreshed; none begins one.
     pub(super) family: Option<(String, Timestamp)>,
+    /// What must still hold when it is kept.
+    pub(super) proof: Proof,
     pub(super) refreshable: bool,
     pub(super) most: u32,
 }
@@ -141,11 +143,10 @@ impl Vending {
         });
         let token = self.issuer.sign(&claims).map_err(system)?;
         let hour_ago = Timestamp::from_unix(now.unix().saturating_sub(3600));
-        let of_machine = order.method == MACHINE_METHOD;
         let limit = (hour_ago, order.most);
         match self
             .store
-            .insert_token(kept, kept_refresh, limit, of_machine)
+            .insert_token(kept, kept_refresh, limit, order.proof)
             .await?
         {
             Inserted::Kept => {}
@@ -190,7 +191,8 @@ impl Vending {
 }
 
 fn check(order: &Order<'_>) -> Result<(), Error> {
-    check_name(order.user).map_err(|reason| Error::Field("user", reason))?;
+    let name = order.user.strip_prefix(MACHINE).unwrap_or(order.user);
+    check_name(name).map_err(|reason| Error::Field("user", reason))?;
     for group in &order.groups {
         check_name(group).map_err(|reason| Error::Field("groups", reason))?;
     }

@@ -57,7 +57,10 @@ pub(super) async fn all(store: &dyn Store) {
     scopes_are_kept_hidden_and_forgotten_all_at_once(store).await;
     super::conformance_health::checks_are_kept_and_forgotten(store).await;
     super::conformance_health::catalogues_are_kept_with_their_versions(store).await;
+    super::conformance_identity::a_provider_with_many_sessions_hides_nobody_at_another(store).await;
+    super::conformance_identity::a_token_needs_the_session_that_makes_it(store).await;
     super::conformance_calls::calls_are_kept_with_their_place_found_counted_and_trimmed(store).await;
+    super::conformance_vectors::vectors_are_kept_by_model_and_text_and_trimmed(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();
     store.put_fact("k", "2".to_owned()).await.unwrap();
     assert_eq!(store.fact("k").await.unwrap().as_deref(), Some("2"));
@@ -242,8 +245,9 @@ async fn sessions_end(store: &dyn Store) {
     );
     assert_eq!(store.sessions(None, at(100), 10).await.unwrap(), []);
     let end = |person| store.end_session(&row.id, person, event(Deed::SessionEnded, "x"));
-    assert!(!end(Some("bob")).await.unwrap());
-    assert!(end(Some("ada")).await.unwrap() && !end(None).await.unwrap());
+    assert_eq!(end(Some("bob")).await.unwrap(), None);
+    assert_eq!(end(Some("ada")).await.unwrap().as_deref(), Some("ada"));
+    assert_eq!(end(None).await.unwrap(), None);
 
     // A new password ends every session of that person.
     store.insert_session([4; 32], session(11, 100)).await.unwrap();
@@ -326,7 +330,7 @@ async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {
         hours: 8,
         expires_at: at(50),
     };
-    let keep = |token, refresh| store.insert_token(token, refresh, (at(-10), 2), false);
+    let keep = |token, refresh| store.insert_token(token, refresh, (at(-10), 2), Proof::Family);
     assert_eq!(
         keep(token("t1", "f1"), Some(([7; 32], refresh.clone())))
             .await
@@ -344,7 +348,7 @@ async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {
         username: "bot".to_owned(),
         ..token("t4", "f4")
     };
-    let of_machine = store.insert_token(machine, None, (at(-10), 2), true);
+    let of_machine = store.insert_token(machine, None, (at(-10), 2), Proof::Machine);
     assert_eq!(of_machine.await.unwrap(), Inserted::Ended);
     assert_eq!(
         store.tokens(Some("ada"), 10).await.unwrap(),
@@ -361,7 +365,7 @@ async fn tokens_are_kept_limited_revoked_and_refreshed_once(store: &dyn Store) {
     };
     assert_eq!(store.take_refresh([7; 32], at(2)).await.unwrap(), reused);
     // Nothing is added to a family that has ended, whoever had begun to refresh it.
-    let late = store.insert_token(token("t5", "f1"), None, (at(-10), 9), false);
+    let late = store.insert_token(token("t5", "f1"), None, (at(-10), 9), Proof::Family);
     assert_eq!(late.await.unwrap(), Inserted::Ended);
     assert_eq!(
         store.take_refresh([7; 32], at(3)).await.unwrap(),

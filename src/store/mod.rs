@@ -9,8 +9,13 @@ mod conformance;
 mod conformance_calls;
 #[cfg(test)]
 mod conformance_health;
+#[cfg(test)]
+mod conformance_identity;
+#[cfg(test)]
+mod conformance_vectors;
 mod sqlite;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,8 +32,9 @@ use crate::domain::health::{Health, Status};
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
+use crate::domain::search::document::TextKey;
 use crate::domain::server::{Profile, Revision, Server};
-use crate::domain::token::{Inserted, Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Proof, Refresh, Taken, Token};
 use crate::domain::usage::Tally;
 
 /// Where the store is.
@@ -167,8 +173,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
         most: u32,
     ) -> Result<Vec<OpenSession>, Error>;
-    /// End a session by its name in the list, of this person alone if one is given; whether there was one.
-    async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error>;
+    /// End a session by its name in the list, of this person alone if one is given; whose it was, if there was one.
+    async fn end_session(
+        &self,
+        id: &str,
+        username: Option<&str>,
+        event: Event,
+    ) -> Result<Option<String>, Error>;
     /// End a session. A second call does nothing.
     async fn remove_session(&self, key: SecretKey) -> Result<(), Error>;
 
@@ -182,7 +193,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Read such a try and forget it, in one step: a second call with the same key finds nothing.
     async fn take_pending_login(&self, key: SecretKey, now: Timestamp)
     -> Result<Option<PendingLogin>, Error>;
-    /// Sessions whose provider is to be asked at `now`, at most so many.
+    /// Sessions whose provider is to be asked at `now`, the longest overdue first, at most so many of each provider.
     async fn sessions_to_check(&self, now: Timestamp, most: u32) -> Result<Vec<(SecretKey, Session)>, Error>;
     /// Ask the providers of all sessions again, from `now` on.
     async fn check_sessions(&self, now: Timestamp) -> Result<(), Error>;
@@ -223,13 +234,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     // Tokens.
 
     /// Keep a vended token and, if there is one, the refresh token of its family; unless its owner has had `most`
-    /// tokens since `from`, or what it continues has ended: its family, or the machine account `of_machine` it is.
+    /// tokens since `from`, or what it continues has ended: its family, or the account or session of its `proof`.
     async fn insert_token(
         &self,
         token: Token,
         refresh: Option<(SecretKey, Refresh)>,
         limit: (Timestamp, u32),
-        of_machine: bool,
+        proof: Proof,
     ) -> Result<Inserted, Error>;
     /// Tokens of one person, or of all, newest first, at most so many.
     async fn tokens(&self, username: Option<&str>, most: u32) -> Result<Vec<Token>, Error>;
@@ -274,6 +285,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error>;
     /// Let what is held of one entry, or of all of a server's, count from now on; how many there were.
     async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error>;
+
+    // Vectors of texts.
+
+    /// Those that are kept of these texts, as this model made them.
+    async fn vectors(&self, model: &str, digests: Vec<TextKey>) -> Result<Vec<(TextKey, Vec<f32>)>, Error>;
+    /// Keep some.
+    async fn put_vectors(&self, model: &str, vectors: Vec<(TextKey, Vec<f32>)>) -> Result<(), Error>;
+    /// Forget all but these, and everything of other models, at most so many at once; how many there were.
+    async fn trim_vectors(&self, model: &str, keep: HashSet<TextKey>, most: u32) -> Result<u32, Error>;
 
     // Calls.
 

@@ -18,6 +18,8 @@ pub fn fingerprint(token: &str) -> Fingerprint {
 pub struct ApiKey {
     /// Who comes with it.
     pub name: String,
+    /// Through which client; empty when there is none.
+    pub client: String,
     /// Of its text.
     pub fingerprint: Fingerprint,
     /// Groups that the policy maps to scopes.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::extract::client_ip::said_by_nginx;
 use super::gate::{permit, question};
+use super::mcpgw::Own;
 use super::refusal::json_rpc;
 use super::{pump, refusal};
 use crate::service::gate::{Gate, Way};
@@ -27,6 +28,8 @@ pub(super) struct Doors {
     pub(super) gate: Gate,
     pub(super) relay: Relay,
     pub(super) unsaid: Unsaid,
+    /// Our own MCP server: a mount like the others, and yet in this process.
+    pub(super) own: Own,
 }
 
 pub(super) async fn door(doors: &Doors, request: Request) -> Response {
@@ -89,7 +92,13 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
             let id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
             let said = order.said.as_ref().zip(id);
             let on_the_way = said.map(|((said, _), id)| doors.unsaid.hold(id, said));
-            let mut response = match doors.relay.carry(&mut order, sent).await {
+            let carried = if order.route.server.is_built_in() {
+                let answer = doors.own.answer(&mut order, head, body).await;
+                doors.relay.pass_on(&mut order, answer).await
+            } else {
+                doors.relay.carry(&mut order, sent).await
+            };
+            let mut response = match carried {
                 Ok(carried) => {
                     let mut response = Response::new(match carried.body {
                         relay::Body::Untouched(body) => Body::new(body),

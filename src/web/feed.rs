@@ -47,17 +47,14 @@ pub(super) async fn feed(
     };
     let upgrade = upgrade.max_message_size(LONGEST_MESSAGE);
     let presented = headers.contains_key("cookie") || headers.contains_key("authorization");
-    let caller = match known {
-        Ok(caller) => caller,
-        Err(_) => {
-            feed.refused();
-            let why = if presented {
-                "Authentication failed"
-            } else {
-                "Authentication required"
-            };
-            return upgrade.on_upgrade(move |socket| close(socket, feed, close_code::POLICY, why));
-        }
+    let Ok(caller) = known else {
+        feed.refused();
+        let why = if presented {
+            "Authentication failed"
+        } else {
+            "Authentication required"
+        };
+        return upgrade.on_upgrade(move |socket| close(socket, feed, close_code::POLICY, why));
     };
     let Some(listener) = feed.join(caller) else {
         return upgrade

@@ -120,6 +120,10 @@ pub const API_EXPLAIN: &str = "/api/access/explain";
 pub const API_SCOPES_FILE: &str = "/api/access/scopes.yml";
 /// Give a scope back to the file.
 pub const API_SCOPES_RESET: &str = "/api/access/reset";
+/// Find tools and servers.
+pub const API_SEARCH: &str = "/api/search/semantic";
+/// The tags of what can be found.
+pub const API_SEARCH_TAGS: &str = "/api/search/tags";
 /// Calls, one by one.
 pub const API_CALLS: &str = "/api/calls";
 /// Calls, counted over time.
@@ -213,6 +217,8 @@ pub const ALL: &[&str] = &[
     API_EXPLAIN,
     API_SCOPES_FILE,
     API_SCOPES_RESET,
+    API_SEARCH,
+    API_SEARCH_TAGS,
     API_CALLS,
     API_USAGE,
     API_SERVER_DETAILS,

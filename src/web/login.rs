@@ -175,8 +175,12 @@ pub(super) async fn sign_out(State(state): State<AppState>, headers: HeaderMap) 
     same_site(&headers, &state.site)?;
     let mut onwards = None;
     if let Some(id) = session_cookie(&headers)? {
-        onwards = state.sign_in.end(id).await?;
+        let ended = state.sign_in.end(id).await?;
         state.callers.forget_sessions();
+        if let Some(account) = &ended.account {
+            state.tokens.session_ended(account, account).await?;
+        }
+        onwards = ended.onwards;
     }
     let to = onwards.as_deref().unwrap_or(links::LOGIN);
     Ok(with_cookie(

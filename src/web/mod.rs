@@ -12,6 +12,7 @@ mod gate;
 mod layers;
 pub mod links;
 mod login;
+mod mcpgw;
 mod oauth;
 mod ops;
 mod problem;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use tower::Service;
 
 pub use extract::client_ip::Arrival;
+pub use mcpgw::tool_count;
 pub use state::{AppState, Site};
 
 /// Pages, forms and API.
@@ -118,6 +120,9 @@ pub fn registry(state: AppState) -> Router {
             get(api::catalog::catalog).post(api::catalog::approve),
         )
         .route(links::API_SERVER_DETAILS, get(api::servers::details))
+        // API: finding things.
+        .route(links::API_SEARCH, post(api::search::semantic))
+        .route(links::API_SEARCH_TAGS, get(api::search::tags))
         // The feed.
         .route(links::FEED, any(feed::feed))
         .route(links::API_FEED, any(feed::feed))
@@ -170,6 +175,7 @@ pub fn gate(
     state: AppState,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {
     let doors = Arc::new(body_gate::Doors {
+        own: mcpgw::Own::new(state.clone()),
         gate: state.gate,
         relay: state.relay,
         unsaid: state.unsaid,

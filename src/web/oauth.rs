@@ -21,7 +21,7 @@ use super::state::AppState;
 use super::ui::chrome;
 use super::view::pages;
 use crate::domain::draft::Draft;
-use crate::domain::identity::Identity;
+use crate::domain::identity::{AuthMethod, Identity};
 use crate::domain::secret::Secret;
 use crate::domain::{FieldFault, Kind};
 use crate::service::authorize::Loopback;
@@ -211,7 +211,11 @@ async fn grant(state: &AppState, from: ClientIp, request: Request) -> Result<Res
         DEVICE_CODE => {
             let polled = state.devices.poll(required(&draft, "device_code")?).await;
             match polled.map_err(Problem::from)? {
-                Polled::Done(identity) => vend(state, &identity).await,
+                Polled::Done(signed_in) => {
+                    let vouched = state.sign_in.watch(*signed_in).await.map_err(Problem::from)?;
+                    let identity = vouched.identity(&state.rights.borrow().policy, AuthMethod::OAuth2);
+                    vend(state, &identity).await
+                }
                 Polled::No(code) => Err(refused(code, "the sign-in is not done")),
             }
         }

@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::domain::groups::Refused;
 use crate::domain::{FieldFault, Kind};
 use crate::service::{
-    callers, catalog, devices, explain, login, machines, registry, scopes, sign_in, tokens, trial, usage,
+    callers, catalog, devices, explain, login, machines, registry, scopes, search, sign_in, tokens, trial,
+    usage,
 };
 
 /// A failure on its way to the caller.
@@ -197,6 +198,12 @@ impl From<machines::Error> for Problem {
             machines::Error::Field(field, message) => Self::fields(vec![FieldFault::new(field, message)]),
             other => by_kind(other.kind(), &other),
         }
+    }
+}
+
+impl From<search::Error> for Problem {
+    fn from(error: search::Error) -> Self {
+        by_kind(error.kind(), &error)
     }
 }
 

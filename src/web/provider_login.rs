@@ -84,15 +84,26 @@ pub(super) async fn callback(
     let answer = match finished {
         Ok((id, next)) => {
             // Whoever was signed in here before is not any more.
-            if let Ok(Some(old)) = session_cookie(&headers) {
-                drop(state.sign_in.end(old).await);
-                state.callers.forget_sessions();
+            if let Ok(Some(old)) = session_cookie(&headers)
+                && let Err(error) = end_old(&state, old).await
+            {
+                return with_cookie(error.into_response(), over);
             }
             with_cookie(see_other(next.as_str()), session(&state.site, id.expose()))
         }
         Err(error) => refused(&state, &headers, error),
     };
     with_cookie(answer, over)
+}
+
+/// End the session of before. The person may be another one: then nobody would ask about their tokens.
+async fn end_old(state: &AppState, id: &str) -> Result<(), Problem> {
+    let ended = state.sign_in.end(id).await?;
+    state.callers.forget_sessions();
+    if let Some(account) = &ended.account {
+        state.tokens.session_ended(account, account).await?;
+    }
+    Ok(())
 }
 
 /// The sign-in page with a sentence: people read this.

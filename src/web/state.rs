@@ -15,6 +15,7 @@ use crate::service::devices::Devices;
 use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::Gate;
+use crate::service::invoke::Invoke;
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::monitor::Monitor;
@@ -23,6 +24,7 @@ use crate::service::registry::Registry;
 use crate::service::relay::Relay;
 use crate::service::routes::Routes;
 use crate::service::scopes::Scopes;
+use crate::service::search::Search;
 use crate::service::sign_in::SignIn;
 use crate::service::tokens::Tokens;
 use crate::service::trial::Trials;
@@ -51,6 +53,8 @@ pub struct AppState {
     pub routes: Routes,
     /// The gate.
     pub gate: Gate,
+    /// Calls that we make for somebody.
+    pub invoke: Invoke,
     /// Carried calls.
     pub relay: Relay,
     /// Who is asking.
@@ -61,6 +65,8 @@ pub struct AppState {
     pub feed: Feed,
     /// What they offer.
     pub catalog: Catalog,
+    /// Finding it.
+    pub search: Search,
     /// Local accounts.
     pub login: Login,
     /// What clients are told about getting in.

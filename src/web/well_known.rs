@@ -3,15 +3,16 @@
 //! Outside authentication, and the same for every path: nobody learns here what is mounted.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL,
 };
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::links;
 use super::state::AppState;
 
 /// Anybody may read it, from any page.
@@ -26,8 +27,8 @@ const CORS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 /// The document of the whole site, or of the path that follows (RFC 9728 section 3.1).
-pub(super) async fn resource(State(state): State<AppState>, below: Option<Path<String>>) -> Response {
-    let path = below.map_or_else(String::new, |Path(path)| format!("/{path}"));
+pub(super) async fn resource(State(state): State<AppState>, asked: Uri) -> Response {
+    let path = asked.path().strip_prefix(links::RESOURCE).unwrap_or_default();
     let (issuers, scopes) = state.advertised.issuers();
     let mut document = json!({
         // Letter by letter what the client asked for: it compares (section 3.3).

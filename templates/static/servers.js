@@ -199,7 +199,10 @@
       ...(found.servers ?? []).map((server) => ({ href: `/tools${server.path}`, name: server.server_name, from: server.path, text: server.description, score: server.relevance_score })),
     ].sort((one, other) => (other.score ?? 0) - (one.score ?? 0)).slice(0, 8);
     place.querySelector("ol").replaceChildren(...rows.map(result));
-    place.hidden = rows.length === 0;
+    // Without its model the search goes by words alone, and says so.
+    const isLexical = found.search_mode === "lexical-only";
+    place.querySelector("h2").textContent = isLexical ? "Close to these words" : "By meaning";
+    place.hidden = rows.length === 0 || found.nothing_fits === true;
   }
 
   function result({ href, name, text, score }) {
@@ -215,6 +218,12 @@
     if (event.target.id !== "q") return;
     clearTimeout(meant);
     meant = setTimeout(() => mean(event.target.value.trim()), 350);
+  });
+
+  /* What a search found, for whoever does not see the list. */
+  document.addEventListener("htmx:after:swap", () => {
+    const words = list()?.querySelector(".pager .hint, .blank-title, p.hint")?.textContent ?? "";
+    document.getElementById("found").textContent = words.trim();
   });
 
   document.addEventListener("DOMContentLoaded", () => {

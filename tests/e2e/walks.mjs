@@ -139,11 +139,18 @@ await walk({
     must(await row(page, "/walks").count() === 1, "the search lost what it should find");
     await page.waitForURL(/q=walks/);
     await page.locator(".tabs a", { hasText: "Disabled" }).click();
-    await page.getByText("Nothing fits").waitFor();
+    await page.locator("#list").getByText("Nothing fits").waitFor();
     await page.waitForURL(/show=disabled/);
     await page.goto(gateway);
     await page.keyboard.press("/");
     must(await page.evaluate(() => document.activeElement.id) === "q", "`/` does not lead to the search");
+  },
+
+  async "what no word says is found by its meaning, below"() {
+    await page.goto(`${gateway}/tools`);
+    await page.fill("#q", "sum of two numbers in a mood");
+    await page.locator("#meaning li", { hasText: "add" }).first().waitFor();
+    await page.goto(gateway);
   },
 
   async "cards or a table, folded or not, dark or light: kept"() {

@@ -63,13 +63,21 @@ const commands = {
     return everybody()[user];
   },
   /** "token": [status, body] answers every question at the token endpoint, until null. */
-  down(world, { jwks, token }) {
+  down(world, { jwks, token, graph }) {
     if (jwks !== undefined) faults.jwks = jwks;
+    if (graph !== undefined) faults.graph = graph;
     if (token !== undefined) faults.token = token;
     return {};
   },
-  slow(world, { jwks_ms: ms }) {
-    faults.jwksMs = ms;
+  /** Claims laid over every ID token from now on, signed as it was; none leave them as they are. */
+  bend(world, { id_token: claims = null }) {
+    faults.idToken = claims;
+    return {};
+  },
+  /** Milliseconds before an answer. */
+  slow(world, { jwks_ms: jwks, discovery_ms: discovery }) {
+    faults.jwksMs = jwks ?? faults.jwksMs;
+    faults.discoveryMs = discovery ?? faults.discoveryMs;
     return {};
   },
   async approve_device(world, { user_code: code, user, deny = false }) {

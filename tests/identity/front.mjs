@@ -6,7 +6,8 @@ import { claims, NAMED, PREFIX, PROFILE, ROUTES } from "./shapes.mjs";
 import { bearer, json } from "./web.mjs";
 
 /** Faults that a test has switched on. */
-export const faults = { jwks: false, jwksMs: 0, token: null };
+export const faults = { jwks: false, jwksMs: 0, discoveryMs: 0, graph: false, token: null, idToken: null };
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** oidc-provider refuses its own JWT here; every vendor takes it. */
 async function userinfo(req, res) {
@@ -36,8 +37,9 @@ function cognitoLogout(res, { searchParams }, port) {
 
 export async function front(req, res, url, port) {
   const path = url.pathname.slice(PREFIX.length);
+  if (path === "/.well-known/openid-configuration" && faults.discoveryMs) await pause(faults.discoveryMs);
   if (path === ROUTES.jwks) {
-    if (faults.jwksMs) await new Promise((done) => setTimeout(done, faults.jwksMs));
+    if (faults.jwksMs) await pause(faults.jwksMs);
     if (faults.jwks) res.writeHead(503).end();
     return faults.jwks;
   }

@@ -24,6 +24,11 @@ async function authorize(req, res, { searchParams }, port) {
     res.writeHead(404, { "content-type": "text/html" }).end("<h1>The redirect_uri is not associated with this application.</h1>");
     return;
   }
+  // GitHub would take a request without; a client of ours never sends one (RFC 9700 section 2.1.1).
+  if (!asked.code_challenge || asked.code_challenge_method !== "S256") {
+    res.writeHead(400, { "content-type": "text/html" }).end("<h1>A code_challenge of the method S256 is required.</h1>");
+    return;
+  }
   const cookie = `_gh_session_${port}`;
   let user = sessions.get(new RegExp(`${cookie}=(\\w+)`).exec(req.headers.cookie ?? "")?.[1]);
   if (!user || !enabled(user)) {
@@ -51,7 +56,7 @@ function redeemed({ client_id: client, client_secret: given, code, redirect_uri:
   if (!grant) return wrong("bad_verification_code", "The code passed is incorrect or expired.");
   if (redirect && redirect !== grant.redirect) return wrong("redirect_uri_mismatch", "The redirect_uri is not that of the request.");
   const challenge = createHash("sha256").update(verifier ?? "").digest("base64url");
-  if (grant.challenge && challenge !== grant.challenge) return wrong("bad_verification_code", "The code_verifier is wrong.");
+  if (challenge !== grant.challenge) return wrong("bad_verification_code", "The code_verifier is wrong.");
   return { access_token: githubToken(grant.user, grant.scope), token_type: "bearer", scope: grant.scope };
 }
 

@@ -13,7 +13,7 @@
 // Clients: "web" (a login) and "m2m" (a machine). People: alice, bob, mallory; see people.mjs. Commands: control.mjs.
 import http from "node:http";
 import { control, seen } from "./control.mjs";
-import { front, renamed } from "./front.mjs";
+import { faults, front, renamed } from "./front.mjs";
 import { github, githubToken } from "./github.mjs";
 import { graph } from "./graph.mjs";
 import { endIfDisabled, interaction, provider } from "./provider.mjs";
@@ -39,6 +39,8 @@ async function openid(req, res, url) {
   if (!url.pathname.startsWith(PREFIX)) return res.writeHead(404).end();
   if (url.pathname.startsWith(`${PREFIX}/interaction/`)) return interaction(world.op, req, res);
   if (await front(req, res, url, world.port)) return undefined;
+  // Its discovery document at an address that does not follow from the issuer.
+  if (url.pathname === `${PREFIX}/elsewhere`) req.url = `${PREFIX}/.well-known/openid-configuration`;
   renamed(res);
   await endIfDisabled(world.op, world.port, req);
   // oidc-provider learns from the difference of these two where it is mounted.
@@ -54,7 +56,7 @@ async function answer(req, res) {
   if (url.pathname.startsWith("/_test/")) return control(world, req, res, url, PROFILE === "github" ? alone : {});
   seen(url.pathname);
   if (PROFILE === "github") return github(req, res, url, world.port);
-  if (PROFILE === "entra" && url.pathname.startsWith("/v1.0/")) return graph(req, res, url);
+  if (PROFILE === "entra" && url.pathname.startsWith("/v1.0/")) return faults.graph ? res.writeHead(503).end() : graph(req, res, url);
   return openid(req, res, url);
 }
 

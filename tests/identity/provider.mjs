@@ -1,5 +1,6 @@
 // The OpenID provider itself: the package oidc-provider, made to look like a vendor's.
-import { all } from "./keys.mjs";
+import { faults } from "./front.mjs";
+import { all, minted } from "./keys.mjs";
 import { taken } from "./packages.mjs";
 import { enabled, logsIn, named, subject, whose } from "./people.mjs";
 import { asVendor, audience, CAN, CLAIMS, claims, NAMED, PREFIX, PROFILE, resourceOf, ROUTES } from "./shapes.mjs";
@@ -107,6 +108,13 @@ function configuration(port) {
   };
 }
 
+/** An ID token that says something else, under a good signature. */
+function bent(token) {
+  const claims = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+  const said = Object.entries({ ...claims, ...faults.idToken }).filter(([, value]) => value !== null);
+  return minted(Object.fromEntries(said));
+}
+
 /** Asks nobody whether they mean it, as the vendors do not when the hint is right. */
 function logoutSource(ctx, form) {
   ctx.body = `<!doctype html><title>Logout</title>${form}<script>
@@ -118,6 +126,7 @@ export function provider(port, issuer) {
   made.use(async (ctx, next) => {
     await next();
     if (NAMED === "none" && ctx.oidc?.route === "discovery") delete ctx.body.authorization_response_iss_parameter_supported;
+    if (faults.idToken && ctx.body?.id_token) ctx.body.id_token = bent(ctx.body.id_token);
   });
   made.on("server_error", (ctx, error) => console.error("server_error", error));
   return made;

@@ -7,7 +7,7 @@ use crate::harness::{Gateway, Setup, until};
 use crate::tls::{file, secure};
 
 fn setup() -> Setup {
-    Setup::new().with(&["--health-checks", "on", "--health-check-timeout-seconds", "2"])
+    Setup::new().with(&["--health-checks", "on", "--health-check-timeout-seconds", "10"])
 }
 
 /// Register, wait for the first check, and what is known then.
@@ -84,10 +84,11 @@ async fn what_is_wrong_is_said_in_words() {
             "{path}"
         );
     }
+    let gateway = setup().with(&["--health-check-timeout-seconds", "1"]).start();
     let drip = Ailing::new(|_| Said::Dripping(http("200 OK", "application/json", "{}"))).await;
     assert_eq!(
         words(&gateway, "/drip", &drip.url).await,
-        "unhealthy: it did not answer within 2 s"
+        "unhealthy: it did not answer within 1 s"
     );
 }
 

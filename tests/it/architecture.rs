@@ -18,6 +18,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("demo", 1),
     ("ec2", 1),
     ("idp", 1),
+    ("embed", 1),
+    ("index", 1),
     ("service", 2),
     ("web", 3),
     ("config", 4),
@@ -31,7 +33,9 @@ const ACROSS: &[(&str, &str)] = &[("app", "config"), ("domain", "clock")];
 /// Parts that may not be named from above although they are lower: the face does not reach the drivers.
 const FORBIDDEN: &[(&str, &[&str])] = &[(
     "web",
-    &["store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp"],
+    &[
+        "store", "nginx", "token", "mcp", "watch", "demo", "ec2", "idp", "embed", "index",
+    ],
 )];
 
 /// Use cases are strangers, but for the one that says who is asking, the one whose orders are carried, the headers that
@@ -45,12 +49,19 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("gate", "catalog"),
     ("feed", "monitor"),
     ("check", "catalog"),
+    ("invoke", "catalog"),
+    ("invoke", "permit"),
     ("monitor", "catalog"),
     ("monitor", "check"),
     ("monitor", "states"),
     ("monitor", "schedule"),
     ("relay", "catalog"),
+    ("search", "catalog"),
+    ("search", "indexing"),
+    ("search", "sight"),
     ("sieve", "catalog"),
+    ("sight", "catalog"),
+    ("sight", "indexing"),
     ("gate", "callers"),
     ("gate", "endpoints"),
     ("gate", "mcp_sessions"),
@@ -85,6 +96,8 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
 ];
 
 const MOST_LINES: usize = 400;
+/// Tables, which are as long as what they list: every setting has its row in one place.
+const TABLES: &[&str] = &["config/keys.rs"];
 
 fn root() -> PathBuf {
     option_env!("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from)
@@ -218,7 +231,7 @@ fn each_file_says_what_it_is_and_is_one_idea() {
             faults.push(format!("{file} does not begin with `//!`"));
         }
         let lines = code(&text).lines().filter(|line| !line.trim().is_empty()).count();
-        if lines > MOST_LINES {
+        if lines > MOST_LINES && !TABLES.contains(&file.as_str()) {
             faults.push(format!(
                 "{file} has {lines} lines of code; {MOST_LINES} is the stop"
             ));

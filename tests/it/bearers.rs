@@ -69,6 +69,7 @@ async fn policy(cast: &Cast) -> String {
 group_mappings:
   mcp-registry-admin: [mcp-registry-admin]
   mcp-registry-user: [users]
+  gateway-caller: [users]
   '{}': [users]
   '{}': [users]
 users: [{{server: '*', methods: ['*'], tools: ['*']}}]
@@ -100,7 +101,15 @@ async fn people_and_machines_of_every_provider_pass_both_doors_under_their_own_n
         json!({"user": null}),
         json!({"user": "carol"}),
     );
-    let rows: [(&Idp, &Value, &str, &str, &str, &str); 9] = [
+    // What an application is given at Entra: a role, which has a group's name here.
+    for entra in [&cast.entra, &cast.entra_v1] {
+        entra
+            .control("groups", json!({"user": "m2m", "groups": ["gateway-caller"]}))
+            .await;
+    }
+    // Without the optional claim that says so, it is known as one by what it lacks.
+    let unsaid = json!({"user": null, "like": {"user": null}, "claims": {"idtyp": null}});
+    let rows: [(&Idp, &Value, &str, &str, &str, &str); 11] = [
         (&cast.keycloak, &bob, "bob", "web", "keycloak", "keycloak"),
         (&cast.cognito, &bob, "bob", "web", "cognito", "cognito"),
         (&cast.entra, &bob, "bob@example.test", "web", "entra", "entra_id"),
@@ -132,9 +141,15 @@ async fn people_and_machines_of_every_provider_pass_both_doors_under_their_own_n
         ),
         (&cast.cognito, &machine, "", "m2m", "cognito", "cognito"),
         (&cast.entra, &machine, "", "m2m", "entra", "entra_id"),
+        (&cast.entra_v1, &machine, "", "m2m", "entra", "entra-v1"),
+        (&cast.entra, &unsaid, "", "m2m", "entra", "entra_id"),
     ];
     for (idp, wish, username, client, method, provider) in rows {
-        let token = idp.token(wish.clone()).await;
+        let token = if wish == &unsaid {
+            idp.mint(wish.clone()).await
+        } else {
+            idp.token(wish.clone()).await
+        };
         let me = gateway.anonymous().bearer(&token).get("/api/auth/me").await;
         assert_eq!(me.status, 200, "{provider} {wish}: {}", me.text());
         let me = me.value();
@@ -147,12 +162,18 @@ async fn people_and_machines_of_every_provider_pass_both_doors_under_their_own_n
             [username, method, provider],
             "{me}"
         );
-        // The machines of imitations are administrators, but for Cognito's, whose groups the file says.
+        if method == "entra" && username.is_empty() {
+            assert_eq!(me["groups"], json!(["gateway-caller"]), "{me}");
+        }
+        // Keycloak's machine is an administrator, which is no right to call; Cognito's has the groups that the file says.
         for header in ["authorization", "x-authorization"] {
             let caller = gateway.anonymous().with(header, &format!("Bearer {token}"));
             let answer = caller.mcp("/w/mcp", &tool_call()).await;
-            let may = username != "service-account-m2m" && !(provider == "entra_id" && username.is_empty());
-            let expected = if may { 200 } else { 403 };
+            let expected = if username == "service-account-m2m" {
+                403
+            } else {
+                200
+            };
             assert_eq!(answer.status, expected, "{provider} {wish}: {}", answer.text());
             for got in upstream.take() {
                 assert_eq!(
@@ -194,6 +215,25 @@ async fn people_and_machines_of_every_provider_pass_both_doors_under_their_own_n
         );
     }
     assert_eq!(cast.entra.seen("graph").await, 2);
+    // While Graph is away it is not asked for each of them, and asked again after a while.
+    cast.entra.control("down", json!({"graph": true})).await;
+    let carol = || async { cast.entra.token(json!({"user": "carol"})).await };
+    let status = |token: String| {
+        let caller = gateway.anonymous().bearer(&token);
+        async move { caller.get("/api/auth/me").await.status }
+    };
+    for n in 0..5 {
+        // Another number makes another token.
+        let token = cast.entra.token(json!({"user": "carol", "ttl": 300 + n})).await;
+        assert_eq!(status(token).await, 503);
+    }
+    assert_eq!(cast.entra.seen("graph").await, 3);
+    cast.entra.control("down", json!({"graph": false})).await;
+    let token = carol().await;
+    until("Graph is asked again", || async {
+        status(token.clone()).await == 200
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -216,9 +256,48 @@ async fn nobody_names_themselves_into_what_is_a_machines_or_another_servers() {
     }
     // A machine of a person's name is not that person, and nobody is called like everybody.
     let claims = json!({"sub": "bob", "client_id": "bob", "preferred_username": null});
-    let machine = me(cast.generic.mint(json!({ "claims": claims })).await).await;
-    assert_eq!(text(&machine, "username"), "");
+    let machine = cast.generic.mint(json!({ "claims": claims })).await;
+    assert_eq!(text(&me(machine.clone()).await, "username"), "");
+    // Nor is what it makes: neither sees or ends what is the other's.
+    let machine = gateway.anonymous().bearer(&machine);
+    let bob = gateway
+        .anonymous()
+        .bearer(&cast.generic.token(json!({"user": "bob"})).await);
     let admin = gateway.admin();
+    let vended = |who: Actor| {
+        let gateway = &gateway;
+        async move {
+            let body = who.json("/api/tokens/generate", &json!({})).await.value();
+            gateway.anonymous().bearer(&text(&body["tokens"], "access_token"))
+        }
+    };
+    let (by_machine, by_bob) = (vended(machine.clone()).await, vended(bob.clone()).await);
+    let who = by_machine.get("/api/auth/me").await.value();
+    assert_eq!(
+        (text(&who, "username"), text(&who, "provider")),
+        (String::new(), "generic".to_owned())
+    );
+    for (callers, account) in [
+        ([&machine, &by_machine], "generic:client:bob"),
+        ([&bob, &by_bob], "generic:bob"),
+    ] {
+        for caller in callers {
+            let tokens = caller.get("/api/tokens").await.value();
+            let owners: Vec<String> = tokens["tokens"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| text(row, "username"))
+                .collect();
+            assert_eq!(owners, [account], "{tokens}");
+        }
+    }
+    let tokens = admin.get("/api/tokens?user=generic:bob").await.value();
+    let id = text(&tokens["tokens"][0], "id");
+    let ended = by_machine
+        .send("DELETE", &format!("/api/tokens/{id}"), "", Vec::new())
+        .await;
+    assert_eq!(ended.status, 404, "{}", ended.text());
     for name in ["*", "a:b", "a b"] {
         let wish = json!({"name": name, "groups": ["x"]});
         let made = admin.json("/api/management/iam/users/m2m", &wish).await;
@@ -252,7 +331,7 @@ async fn a_token_that_does_not_hold_is_refused_with_its_reason_in_the_log_and_no
     let rows = [
         (
             keycloak.mint(json!({"key": "none"})).await,
-            "a token that is no JWT",
+            "a token without a signature",
         ),
         (
             keycloak.mint(json!({"key": "hs256-with-public-key"})).await,
@@ -399,6 +478,58 @@ async fn clocks_may_differ_by_half_a_minute_and_no_more() {
         let answer = gateway.anonymous().bearer(&token).get("/api/auth/me").await;
         assert_eq!(answer.status, expected, "{ttl}: {}", answer.text());
     }
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    for claim in ["nbf", "iat"] {
+        for (ahead, expected) in [(10, 200), (45, 401)] {
+            let token = idp.mint(json!({"claims": {claim: now + ahead}})).await;
+            let answer = gateway.anonymous().bearer(&token).get("/api/auth/me").await;
+            assert_eq!(answer.status, expected, "{claim} +{ahead}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn claims_and_the_discovery_document_are_where_the_file_says() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[("DEFAULT_RESOURCE", "web")]);
+    let (issuer, upstream) = (idp.issuer().to_owned(), Upstream::new().await);
+    let policy = "group_mappings: {crew: [users]}\nusers: [{server: '*', methods: ['*'], tools: ['*']}]";
+    // The second's document is the first's, and says so: it could lend us its keys.
+    let yaml = format!(
+        "generic: {{issuer: '{issuer}', client_id: web, discovery_url: '{issuer}/elsewhere', username_claim: login,
+  groups_claim: teams, client_claim: app}}
+other: {{issuer: 'https://login.example', client_id: web, discovery_url: '{issuer}/elsewhere'}}"
+    );
+    let gateway = setup.with_policy(policy).with_providers(&yaml).start();
+    gateway.register("/w", &upstream.url).await;
+    let claims =
+        json!({"login": "bobby", "teams": ["crew"], "groups": ["mcp-registry-admin"], "app": "tool"});
+    let caller = gateway
+        .anonymous()
+        .bearer(&idp.mint(json!({ "claims": claims })).await);
+    let answer = caller.mcp("/w/mcp", &tool_call()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let got = upstream.take();
+    let got = got.first().unwrap();
+    assert_eq!(
+        (got.header("x-user"), got.header("x-client-id")),
+        ("bobby", "tool")
+    );
+    let me = caller.get("/api/auth/me").await.value();
+    assert_eq!(
+        (&me["groups"], &me["is_admin"]),
+        (&json!(["crew"]), &json!(false))
+    );
+    assert_eq!(idp.seen("discovery").await, 0, "not where it usually is");
+
+    let other = idp
+        .mint(json!({"claims": {"iss": "https://login.example"}}))
+        .await;
+    let refused = gateway.anonymous().bearer(&other).get("/api/auth/me").await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let sign_in = gateway.anonymous().get("/auth/other").await;
+    assert_eq!(sign_in.status, 503, "{}", sign_in.text());
+    assert!(gateway.log().contains("names another issuer"));
 }
 
 #[tokio::test]
@@ -435,6 +566,59 @@ async fn rotated_keys_are_picked_up_unknown_ones_hammer_nobody_and_known_ones_ou
     })
     .await;
     assert_ne!(status(old).await, 200);
+}
+
+#[tokio::test]
+async fn forged_tokens_make_us_ask_a_slow_provider_once_and_hold_up_nobody_who_is_known() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[("DEFAULT_RESOURCE", "web")]);
+    let yaml = format!("generic: {{issuer: '{}', client_id: web}}", idp.issuer());
+    // Before anything is known of it, and so slowly that all come while the first is under way.
+    idp.control("slow", json!({"discovery_ms": 3000})).await;
+    let gateway = setup.with_providers(&yaml).start();
+    let forged = |n: usize| {
+        let wish = json!({"header": {"kid": format!("k{n}")}, "key": "foreign"});
+        let (idp, gateway) = (&idp, &gateway);
+        async move {
+            let token = idp.mint(wish).await;
+            gateway
+                .anonymous()
+                .bearer(&token)
+                .get("/api/auth/me")
+                .await
+                .status
+        }
+    };
+    let answers = futures_util::future::join_all((0..50).map(forged)).await;
+    assert!(answers.iter().all(|status| *status != 200), "{answers:?}");
+    assert!(
+        idp.seen("discovery").await <= 1,
+        "{}",
+        idp.seen("discovery").await
+    );
+
+    // Once its keys are known, whoever has one waits for nothing that the provider still owes others.
+    let good = idp.token(json!({"user": "bob"})).await;
+    let status = |token: String| {
+        let caller = gateway.anonymous().bearer(&token);
+        async move { caller.get("/api/auth/me").await.status }
+    };
+    until("the keys are known", || async {
+        status(good.clone()).await == 200
+    })
+    .await;
+    let alice = idp.token(json!({"user": "alice"})).await;
+    let forged = idp.mint(json!({"header": {"kid": "k"}, "key": "foreign"})).await;
+    idp.control("slow", json!({"discovery_ms": 9000, "jwks_ms": 9000}))
+        .await;
+    let forged = futures_util::future::join_all((0..20).map(|_| status(forged.clone())));
+    let known = async {
+        let begun = std::time::Instant::now();
+        (status(alice).await, begun.elapsed())
+    };
+    let (_, (known, took)) = futures_util::future::join(forged, known).await;
+    assert_eq!(known, 200);
+    assert!(took < std::time::Duration::from_secs(3), "{took:?}");
 }
 
 #[tokio::test]
@@ -490,7 +674,7 @@ async fn what_clients_need_to_find_the_issuer_is_said_to_anybody() {
     let upstream = Upstream::new().await;
     let gateway = start(&cast, setup, &upstream).await;
     let base = &gateway.base;
-    for path in ["", "/w", "/w/mcp", "/none/of/ours"] {
+    for path in ["", "/w", "/w/mcp", "/none/of/ours", "/a%20b/%2e%c3%a9"] {
         let page = format!("/.well-known/oauth-protected-resource{path}");
         let answer = gateway
             .anonymous()
@@ -644,6 +828,51 @@ async fn machines_ask_with_their_own_id_and_secret_here_or_through_us() {
 }
 
 #[tokio::test]
+async fn machines_of_cognito_are_handed_through_and_what_they_make_ends_with_their_provider() {
+    let setup = Setup::new();
+    let cast = Cast::start(&setup);
+    let setup = setup.with(&["--auth-provider", "cognito"]);
+    let upstream = Upstream::new().await;
+    let gateway = start(&cast, setup, &upstream).await;
+    let form = format!("grant_type=client_credentials&client_id=m2m&client_secret={M2M_SECRET}");
+    let answer = gateway.anonymous().form("/api/auth/token", &form).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let machine = gateway.anonymous().bearer(&text(&answer.value(), "access_token"));
+    let me = machine.get("/api/auth/me").await.value();
+    assert_eq!(
+        (text(&me, "auth_method"), &me["groups"]),
+        ("cognito".to_owned(), &json!(["mcp-registry-user"]))
+    );
+    assert_eq!(machine.mcp("/w/mcp", &tool_call()).await.status, 200);
+    let wrong = form.replace(M2M_SECRET, "wrong");
+    let answer = gateway.anonymous().form("/api/auth/token", &wrong).await;
+    assert_eq!(
+        (answer.status, text(&answer.value(), "error").as_str()),
+        (401, "invalid_client")
+    );
+
+    // One whose rights are its scopes and no groups makes a token; without its provider that is worth nothing either.
+    let wish = json!({"like": {"user": null}, "claims": {"scope": "gateway/users", "client_id": "other", "sub": "other"}});
+    let by_scope = gateway
+        .anonymous()
+        .bearer(&text(&cast.cognito.control("mint", wish).await, "token"));
+    let body = by_scope.json("/api/tokens/generate", &json!({})).await.value();
+    let vended = gateway.anonymous().bearer(&text(&body["tokens"], "access_token"));
+    assert_eq!(vended.mcp("/w/mcp", &tool_call()).await.status, 200);
+    std::fs::write(
+        gateway.setup.folder.path().join("auth/oauth2_providers.yml"),
+        "{}",
+    )
+    .unwrap();
+    for caller in [&by_scope, &vended] {
+        until("nobody is known through it", || async {
+            caller.mcp("/w/mcp", &tool_call()).await.status == 401
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn api_keys_open_both_doors_with_their_groups_until_they_end() {
     let (token, key, old) = ("t".repeat(40), "k".repeat(40), "o".repeat(40));
     let hashed = "h".repeat(40);
@@ -662,13 +891,26 @@ async fn api_keys_open_both_doors_with_their_groups_until_they_end() {
             .with_variable("REGISTRY_API_KEYS", &keys.to_string())
             .with_variable("REGISTRY_STATIC_TOKEN_AUTH_ENABLED", enabled)
     };
-    let gateway = setup("true").start();
-    for (secret, username, admin) in [
-        (&token, "network-trusted", true),
-        (&key, "ci", false),
-        (&hashed, "hashed", false),
+    let policy = "
+group_mappings: {mcp-registry-admin: [mcp-registry-admin, users], mcp-registry-user: [users]}
+users: [{server: '*', methods: ['*'], tools: ['*']}]
+";
+    let upstream = Upstream::new().await;
+    let gateway = setup("true").with_policy(policy).start();
+    gateway.register("/w", &upstream.url).await;
+    for (secret, username, client, admin) in [
+        (&token, "network-trusted", "network-user", true),
+        (&key, "ci", "", false),
+        (&hashed, "hashed", "", false),
     ] {
         let caller = gateway.anonymous().bearer(secret);
+        assert_eq!(caller.mcp("/w/mcp", &tool_call()).await.status, 200);
+        let got = upstream.take();
+        let got = got.first().unwrap();
+        assert_eq!(
+            (got.header("x-user"), got.header("x-client-id")),
+            (username, client)
+        );
         let me = caller.get("/api/auth/me").await.value();
         assert_eq!(text(&me, "username"), username);
         assert_eq!(text(&me, "auth_method"), "network-trusted");

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use serde_json::json;
 
 use crate::harness::identity::{Browser, Idp, WEB_SECRET, text};
-use crate::harness::{Gateway, PASSWORD, Setup};
+use crate::harness::{Gateway, PASSWORD, Setup, until};
 
 /// A command line that waits for its person.
 struct Waiting {
@@ -204,11 +204,15 @@ async fn a_code_needs_its_verifier_and_ends_with_the_first_try() {
     let code = codes().await;
     assert_eq!(grant(code.clone(), verifier, redirect).await, 200);
     assert_eq!(grant(code, verifier, redirect).await, 400);
+    // A session that has ended makes no token, whatever it had begun.
+    let code = codes().await;
+    assert_eq!(admin.send("POST", "/logout", "", Vec::new()).await.status, 303);
+    assert_eq!(grant(code, verifier, redirect).await, 400);
 }
 
 #[tokio::test]
 async fn a_browser_on_another_machine_signs_the_command_line_in_where_the_provider_offers_it() {
-    let setup = Setup::new();
+    let setup = Setup::new().with(&["--session-check-seconds", "1"]);
     let idp = Idp::imitate("keycloak", &setup, &[]);
     let yaml = format!(
         "keycloak: {{issuer: '{}', client_id: web, client_secret: {WEB_SECRET}}}",
@@ -220,7 +224,19 @@ async fn a_browser_on_another_machine_signs_the_command_line_in_where_the_provid
     let code = line.trim_end_matches(':').rsplit(' ').next().unwrap().to_owned();
     idp.control("approve_device", json!({"user_code": code, "user": "bob"}))
         .await;
+    let file = waiting.file.clone();
     waiting.ends_well(&gateway);
+    // The provider is asked about them as about anybody who signed in.
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let token = gateway.anonymous().bearer(&text(&kept, "access_token"));
+    let sessions = token.get("/api/sessions").await.value();
+    assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "{sessions}");
+    idp.control("disable", json!({"user": "bob", "disabled": true}))
+        .await;
+    until("the command line's token has ended", || async {
+        token.get("/api/auth/me").await.status == 401
+    })
+    .await;
 
     let start = gateway
         .anonymous()
@@ -240,4 +256,23 @@ async fn a_browser_on_another_machine_signs_the_command_line_in_where_the_provid
         .json("/api/auth/device", &json!({"provider": "nobody"}))
         .await;
     assert_eq!(nobody.status, 404);
+}
+
+#[tokio::test]
+async fn a_provider_without_a_device_sign_in_says_so() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("cognito", &setup, &[]);
+    let yaml = format!(
+        "cognito: {{issuer: '{}', client_id: web, client_secret: {WEB_SECRET}}}",
+        idp.issuer()
+    );
+    let gateway = setup.with_providers(&yaml).start();
+    let file = gateway.setup.folder.path().join("home/token.json");
+    let mut command = gateway
+        .setup
+        .command(&["login", "--url", &gateway.base, "--device"]);
+    let output = command.arg("--token-file").arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && !file.exists());
+    assert!(said.contains("offers no device sign-in"), "{said}");
 }

@@ -130,3 +130,56 @@ async fn a_server_scores_the_same_with_and_without_the_gateway_in_both_revisions
         .await;
     assert_eq!((denied.status, denied.text()), (403, unknown.text()));
 }
+
+/// Scenarios that ask nothing of a server but the protocol and that it has tools. The others call tools, prompts and
+/// resources by names that only a server made for the suite has.
+const OWN_LEGACY: &[&str] = &[
+    "server-dns-rebinding-protection",
+    "server-ping",
+    "server-server-initialize",
+    "server-tools-list",
+];
+const OWN_MODERN: &[&str] = &[
+    "server-caching",
+    "server-dns-rebinding-protection",
+    "server-http-header-validation",
+    "server-server-sse-multiple-streams",
+    "server-server-stateless",
+    "server-tools-list",
+];
+/// Checks of those scenarios that call the suite's own tools all the same, or want prompts.
+const NOT_FOR_US: &[&str] = &[
+    "sep-2575-http-server-no-independent-requests-on-stream",
+    "sep-2575-missing-capability-http-400",
+    "sep-2575-server-declares-prompts-in-discover",
+    "sep-2575-server-no-log-without-loglevel",
+    "sep-2575-server-rejects-undeclared-capability",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_server_passes_every_scenario_that_applies() {
+    let gateway = Setup::new()
+        .with_policy("suite: [{server: mcpgw, methods: ['*'], tools: ['*']}]")
+        .start();
+    let token = gateway.token(&["--user", "suite", "--scopes", "suite"]);
+    for (revision, scenarios, passed) in [("2025-11-25", OWN_LEGACY, 9), ("2026-07-28", OWN_MODERN, 48)] {
+        let url = format!("{}/mcpgw/mcp", gateway.base);
+        let score = score(&url, revision, Some(&token)).await;
+        let ours = |check: &&String| !NOT_FOR_US.iter().any(|id| check.starts_with(&format!("{id} ")));
+        let mut good = 0;
+        for scenario in scenarios {
+            let ended = score
+                .get(*scenario)
+                .unwrap_or_else(|| panic!("{revision} {scenario}: {score:?}"));
+            let checks: Vec<&String> = ended.iter().filter(ours).collect();
+            assert!(
+                !checks.iter().any(|check| check.ends_with("FAILURE")),
+                "{revision} {scenario}: {ended:?}"
+            );
+            let passes = checks.iter().filter(|check| check.ends_with("SUCCESS")).count();
+            assert!(passes > 0, "{revision} {scenario}: {ended:?}");
+            good += passes;
+        }
+        assert!(good >= passed, "{revision}: {good} checks passed");
+    }
+}

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::peers::node;
+use crate::harness::peers::{KINDS, Peer, node};
 use crate::harness::{Gateway, PASSWORD, Setup, tools};
 
 /// Checks are quick, so that a walk sees them.
@@ -48,4 +48,20 @@ async fn people_register_watch_search_and_call_in_a_browser() {
 #[tokio::test]
 async fn every_page_can_be_read_by_everybody_in_both_themes_and_on_a_phone() {
     run("looks.mjs", &gateway());
+}
+
+#[tokio::test]
+async fn a_tool_is_called_from_the_page_however_its_server_is_spoken_with() {
+    let gateway = gateway();
+    let admin = gateway.admin();
+    let kinds = KINDS.into_iter().filter(|kind| kind.mount.starts_with("python"));
+    let peers = Peer::start(kinds).await;
+    for peer in &peers {
+        let body = json!({
+            "server_name": peer.mount(), "path": format!("/{}", peer.mount()), "proxy_pass_url": peer.url(), "wait": 20,
+        });
+        let added = admin.json("/api/management/servers", &body).await;
+        assert_eq!(added.value()["health_status"], "healthy", "{}", added.text());
+    }
+    run("calls.mjs", &gateway);
 }

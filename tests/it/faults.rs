@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Scripted, Setup, Upstream, request, signal_to, tool_call, until};
+use crate::harness::{Gateway, Scripted, Setup, Upstream, request, signal_to, stand_still, tool_call, until};
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_stored_says_why_and_stops_nobody() {
@@ -131,7 +131,7 @@ async fn a_stopped_daemon_recovers_by_itself() {
     let gateway = Gateway::new();
     gateway.register("/a", &upstream.url).await;
     let admin = gateway.admin();
-    signal_to(gateway.pid(), "-STOP");
+    stand_still(gateway.pid()).await;
     let message = tool_call("x");
     let waiting = admin.mcp("/a/mcp", &message);
     let going_on = async {

@@ -19,7 +19,7 @@ async fn the_printed_command_calls_a_tool_through_nginx_as_pasted() {
     // nginx alone listens on the address; the daemon is there only by its sockets.
     let servers = gateway.admin().get("/api/server_details/all").await.value();
     let paths: Vec<&String> = servers.as_object().unwrap().keys().collect();
-    assert_eq!(paths, ["/currenttime", "/realserverfaketools"]);
+    assert_eq!(paths, ["/currenttime", "/mcpgw", "/realserverfaketools"]);
 }
 
 #[tokio::test]

@@ -136,7 +136,8 @@ async fn every_page_has_its_policy_and_its_stylesheet() {
 async fn the_list_is_filtered_searched_and_paged_by_the_server() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
-    for number in 0..53 {
+    // Our own server makes one more.
+    for number in 0..52 {
         gateway.register(&format!("/s{number:02}"), &upstream.url).await;
     }
     let browser = gateway.signed_in().await.with("accept", "text/html");
@@ -280,7 +281,7 @@ async fn a_trial_asks_no_address_that_is_forbidden_and_keeps_nothing() {
         200
     );
     let servers = gateway.admin().get("/api/servers").await.value();
-    assert_eq!(servers["total_count"], 0);
+    assert_eq!(servers["total_count"], 1, "but for our own server: {servers}");
     // Who may not register may not ask either: it would show what listens where.
     let nobody = gateway.member("bob", &["nobody-knows"]);
     let form = format!("proxy_pass_url={}", upstream.url);

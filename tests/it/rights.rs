@@ -242,3 +242,28 @@ other: [{server: other, methods: ['*'], tools: ['*']}]
         .await;
     assert_eq!((answer.status, answer.header("www-authenticate")), (403, ""));
 }
+
+#[tokio::test]
+async fn a_check_now_needs_the_permission_for_checks_and_not_only_sight() {
+    let policy = "
+group_mappings: {mcp-registry-admin: [mcp-registry-admin]}
+UI-Scopes:
+  reader: {list_service: [all]}
+  checker: {list_service: [all], health_check_service: [w]}
+";
+    let upstream = Upstream::new().await;
+    let gateway: Gateway = Setup::new().with_policy(policy).start();
+    for path in ["/w", "/v"] {
+        gateway.register(path, &upstream.url).await;
+    }
+    for (scope, path, expected) in [
+        ("reader", "w", 403),
+        ("checker", "v", 403),
+        ("checker", "w", 200),
+        ("unknown", "w", 403),
+    ] {
+        let who = gateway.with_scopes("somebody", &[scope]);
+        let answer = who.form(&format!("/api/refresh/{path}"), "").await;
+        assert_eq!(answer.status, expected, "{scope} {path}: {}", answer.text());
+    }
+}

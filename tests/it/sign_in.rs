@@ -75,6 +75,17 @@ async fn every_shape_of_provider_signs_people_in_and_out_again() {
         let session = browser.actor(&base);
         let page = browser.visit("POST", &format!("{base}/logout"), "").await;
         assert_eq!(session.get("/api/auth/me").await.status, 401, "{profile}");
+        assert_eq!(
+            page.answer.status,
+            200,
+            "{profile}: {} {}",
+            page.url,
+            page.answer.text()
+        );
+        // Cognito's own form comes straight back; the others' pages ask a browser to go on by itself.
+        if matches!(profile, "cognito" | "github") {
+            assert_eq!(page.url, format!("{base}/login"), "{profile}: {:?}", page.way);
+        }
         if profile != "github" {
             assert!(
                 page.way.iter().any(|url| url.starts_with(&origin)),
@@ -83,6 +94,37 @@ async fn every_shape_of_provider_signs_people_in_and_out_again() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn an_id_token_of_another_try_or_for_somebody_else_signs_nobody_in() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let long_ago = 1_600_000_000;
+    for claims in [
+        json!({"nonce": "of-another-try"}),
+        json!({"nonce": null}),
+        json!({"aud": "another-client"}),
+        json!({"aud": ["web", "another-client"], "azp": "another-client"}),
+        json!({"iss": "https://evil.example"}),
+        json!({"exp": long_ago}),
+    ] {
+        idp.control("bend", json!({"id_token": claims})).await;
+        let mut browser = Browser::default();
+        let page = browser.sign_in(&gateway.base, "generic", "alice").await;
+        assert_eq!(page.answer.status, 403, "{claims}: {}", page.answer.text());
+        assert_eq!(
+            browser.cookie(&gateway.base, "mcp_gateway_session"),
+            None,
+            "{claims}"
+        );
+    }
+    idp.control("bend", json!({})).await;
+    let page = Browser::default()
+        .sign_in(&gateway.base, "generic", "alice")
+        .await;
+    assert_eq!(page.answer.status, 200, "{}", page.answer.text());
 }
 
 #[tokio::test]
@@ -138,7 +180,11 @@ async fn a_foundling_organisation_of_a_great_name_is_no_group() {
 
 /// Begin a sign-in and give the password, but keep the callback for ourselves.
 async fn callback_of(browser: &mut Browser, base: &str, user: &str) -> String {
-    let form = browser.visit("GET", &format!("{base}/auth/generic"), "").await;
+    callback_at("generic", browser, base, user).await
+}
+
+async fn callback_at(provider: &str, browser: &mut Browser, base: &str, user: &str) -> String {
+    let form = browser.visit("GET", &format!("{base}/auth/{provider}"), "").await;
     let (mut url, mut method) = (form.url, "POST");
     let mut body = format!("username={user}&password={user}");
     for _ in 0..10 {
@@ -268,6 +314,50 @@ async fn a_callback_with_an_error_shows_no_word_of_it_and_another_issuers_is_ref
 }
 
 #[tokio::test]
+async fn a_code_of_one_provider_is_worth_nothing_in_a_try_at_another() {
+    for (named, says_who) in [("right", true), ("none", false), ("wrong", true)] {
+        let setup = Setup::new();
+        let honest = Idp::imitate("generic", &setup, &[]);
+        let evil = Idp::imitate("generic", &setup, &[("ISS_PARAM", named)]);
+        let yaml = format!(
+            "{}\nevil: {{issuer: '{}', client_id: web, client_secret: {WEB_SECRET}}}",
+            generic(&honest),
+            evil.issuer()
+        );
+        let gateway = setup.with_providers(&yaml).start();
+        let base = gateway.base.clone();
+        let part = |callback: &str, name: &str| {
+            let url = url::Url::parse(callback).unwrap();
+            let found = url.query_pairs().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.into_owned())
+        };
+        // The code was given at the honest one; the try was begun at the other.
+        for iss in [Some(honest.issuer()), Some(evil.issuer()), None] {
+            let code = callback_of(&mut Browser::default(), &base, "alice").await;
+            let code = part(&code, "code").unwrap();
+            let mut victim = Browser::default();
+            let begun = callback_at("evil", &mut victim, &base, "bob").await;
+            let before = (honest.seen("token").await, evil.seen("token").await);
+            let iss_part = iss.map_or_else(String::new, |iss| format!("&iss={iss}"));
+            let state = part(&begun, "state").unwrap();
+            let mixed = format!("{base}/auth/callback?code={code}&state={state}{iss_part}");
+            let answer = victim.once("GET", &mixed, "").await;
+            assert_eq!(answer.status, 403, "{named} {iss:?}: {}", answer.text());
+            assert_eq!(victim.cookie(&base, "mcp_gateway_session"), None);
+            // Where the answer shows who gave the code, it goes to nobody; else to the provider of the try alone.
+            let goes = iss == Some(evil.issuer()) || (iss.is_none() && !says_who);
+            let after = (honest.seen("token").await, evil.seen("token").await);
+            assert_eq!(after, (before.0, before.1 + u64::from(goes)), "{named} {iss:?}");
+        }
+        // A whole sign-in at a provider that gives itself out for another.
+        let mut browser = Browser::default();
+        let page = browser.sign_in(&base, "evil", "bob").await;
+        let expected = if named == "wrong" { 403 } else { 200 };
+        assert_eq!(page.answer.status, expected, "{named}: {}", page.answer.text());
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_sent_elsewhere_after_signing_in() {
     let setup = Setup::new();
     let idp = Idp::imitate("generic", &setup, &[]);
@@ -320,6 +410,10 @@ async fn a_session_ends_with_the_persons_welcome_and_follows_their_groups() {
     }
     idp.control("rotate", json!({"keep_old": false})).await;
     idp.control("down", json!({"token": null})).await;
+    // A lost group ends the tokens that were signed with it.
+    let (power, _) = vended(&gateway, &actor).await;
+    let me = power.get("/api/auth/me").await.value();
+    assert_eq!(me.get("is_admin"), Some(&json!(true)), "{me}");
     idp.control("groups", json!({"user": "bob", "groups": ["mcp-registry-user"]}))
         .await;
     until("the session goes on with the new key", || async {
@@ -327,6 +421,10 @@ async fn a_session_ends_with_the_persons_welcome_and_follows_their_groups() {
     })
     .await;
     assert_eq!(actor.get("/api/auth/me").await.status, 200);
+    until("what the group gave is gone", || async {
+        power.get("/api/auth/me").await.status == 401
+    })
+    .await;
     // … its no does, at once and everywhere, and the tokens that were made with it.
     let vended = actor.json("/api/tokens/generate", &json!({})).await.value();
     let token = gateway
@@ -379,6 +477,62 @@ async fn whoever_came_through_a_provider_that_is_gone_is_out() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_token_of_somebody_from_a_provider_ends_with_the_session_in_which_it_was_made() {
+    let setup = Setup::new();
+    let idp = Idp::imitate("generic", &setup, &[]);
+    let gateway = setup.with_providers(&generic(&idp)).start();
+    let mut here = Browser::default();
+    here.sign_in(&gateway.base, "generic", "bob").await;
+    let session = here.actor(&gateway.base);
+    // Without a session nobody would ask the provider, so none lives longer than one.
+    let wish = json!({"expires_in_hours": 24});
+    let body = session.json("/api/tokens/generate", &wish).await.value();
+    let seconds = body["tokens"]["expires_in"].as_i64().unwrap();
+    assert!((1..=8 * 3600).contains(&seconds), "{body}");
+    let token = gateway.anonymous().bearer(&text(&body["tokens"], "access_token"));
+    let status = || async { token.get("/api/auth/me").await.status };
+    assert_eq!(status().await, 200);
+
+    // Signing in again begins a session that lives as long; signing out of that one leaves nobody to ask.
+    assert_eq!(callback_of_signed_in(&mut here, &gateway.base).await, 200);
+    assert_eq!(session.get("/api/auth/me").await.status, 401);
+    assert_eq!(status().await, 200);
+    here.visit("POST", &format!("{}/logout", gateway.base), "").await;
+    assert_eq!(status().await, 401);
+
+    // The same by the list of sessions; another that lives longer keeps it.
+    let (mut first, mut second) = (Browser::default(), Browser::default());
+    first.sign_in(&gateway.base, "generic", "bob").await;
+    let (token, _) = vended(&gateway, &first.actor(&gateway.base)).await;
+    second.sign_in(&gateway.base, "generic", "bob").await;
+    let actor = second.actor(&gateway.base);
+    let sessions = actor.get("/api/sessions").await.value();
+    let ids: Vec<String> = sessions["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| text(row, "id"))
+        .collect();
+    let [newer, older] = ids.as_slice() else {
+        panic!("{sessions}")
+    };
+    let admin = gateway.admin();
+    for (id, expected) in [(older, 200), (newer, 401)] {
+        let ended = admin
+            .send("DELETE", &format!("/api/sessions/{id}"), "", Vec::new())
+            .await;
+        assert_eq!(ended.status, 200, "{}", ended.text());
+        assert_eq!(token.get("/api/auth/me").await.status, expected);
+    }
+    // An account of our own keeps its tokens when it signs out.
+    let local = gateway.signed_in().await;
+    let (token, _) = vended(&gateway, &local).await;
+    local.send("POST", "/logout", "", Vec::new()).await;
+    assert_eq!(local.get("/api/auth/me").await.status, 401);
+    assert_eq!(token.get("/api/auth/me").await.status, 200);
 }
 
 async fn vended(gateway: &Gateway, actor: &Actor) -> (Actor, Value) {
@@ -493,8 +647,39 @@ async fn the_same_name_at_two_providers_and_here_is_three_people() {
         let sessions = person.get("/api/sessions").await.value();
         assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "{sessions}");
     }
+    // None of them is shown what another may do, under a name that is only half of theirs.
+    let [local, first, second] = &people;
+    for (person, user, status) in [
+        (second, "admin", 403),
+        (second, "generic:admin", 403),
+        (second, "keycloak:admin", 200),
+        (first, "generic:admin", 200),
+        (local, "admin", 200),
+    ] {
+        let asked = person
+            .get(&format!("/api/access/explain?server=/x&user={user}"))
+            .await;
+        assert_eq!(asked.status, status, "{user}: {}", asked.text());
+    }
+    // An administrator from a provider who asks about the local account of the same name hears of that account.
+    one.control(
+        "groups",
+        json!({"user": "admin", "groups": ["mcp-registry-admin", "power"]}),
+    )
+    .await;
+    let mut powerful = Browser::default();
+    powerful.sign_in(&gateway.base, "generic", "admin").await;
+    let asked = powerful
+        .actor(&gateway.base)
+        .get("/api/access/explain?server=/x&user=admin")
+        .await
+        .value();
+    assert_eq!(
+        (&asked["local_account"], &asked["groups"]),
+        (&json!(true), &json!(["mcp-registry-admin"])),
+        "{asked}"
+    );
     // None of them can end another's.
-    let [_, first, second] = &people;
     let id = text(&first.get("/api/tokens").await.value()["tokens"][0], "id");
     let answer = second
         .send("DELETE", &format!("/api/tokens/{id}"), "", Vec::new())
@@ -529,6 +714,58 @@ async fn a_saved_file_of_providers_counts_and_a_broken_one_changes_nothing() {
     .await;
 }
 
+/// Every route of the public router that changes something, read from its text so that no new one can be forgotten.
+fn changing_routes() -> Vec<(&'static str, String)> {
+    let source = |file: &str| {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/web")
+            .join(file);
+        std::fs::read_to_string(file).unwrap()
+    };
+    let links = source("links.rs");
+    let path_of = |name: &str| {
+        let line = links.split(&format!("pub const {name}: &str = \"")).nth(1);
+        line.unwrap_or_else(|| panic!("{name}"))
+            .split('"')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let router = source("mod.rs");
+    let router = router.split("pub fn registry(").nth(1).unwrap();
+    let router = router.split("\n}\n").next().unwrap();
+    let mut found = Vec::new();
+    for route in router.split(".route(").skip(1) {
+        let name: String = route
+            .trim_start()
+            .trim_start_matches("links::")
+            .chars()
+            .take_while(|c| *c != ',')
+            .collect();
+        let path = path_of(&name)
+            .replace("{*path}", "x")
+            .replace("{*name}", "x/enable");
+        let path = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        for (word, method) in [
+            ("post(", "POST"),
+            ("put(", "PUT"),
+            ("patch(", "PATCH"),
+            ("delete(", "DELETE"),
+        ] {
+            if route
+                .split(|c: char| c == '.' || c.is_whitespace())
+                .any(|piece| piece.starts_with(word))
+            {
+                found.push((method, path.clone()));
+            }
+        }
+    }
+    found
+}
+
 #[tokio::test]
 async fn changes_by_a_cookie_from_another_site_are_refused_on_every_route() {
     let setup = Setup::new();
@@ -536,29 +773,26 @@ async fn changes_by_a_cookie_from_another_site_are_refused_on_every_route() {
     let gateway = setup.with_providers(&generic(&idp)).start();
     let mut alice = Browser::default();
     alice.sign_in(&gateway.base, "generic", "alice").await;
-    for (method, path) in [
-        ("POST", "/register"),
-        ("POST", "/toggle/x"),
-        ("POST", "/edit/x"),
-        ("POST", "/logout"),
-        ("POST", "/api/auth/logout"),
-        ("POST", "/api/management/servers"),
-        ("POST", "/api/management/servers/x/enable"),
-        ("DELETE", "/api/management/servers/x"),
-        ("POST", "/api/management/iam/users/m2m"),
-        ("DELETE", "/api/management/iam/users/x"),
-        ("POST", "/api/tokens/generate"),
-        ("DELETE", "/api/tokens/x"),
-        ("DELETE", "/api/sessions/x"),
-        ("POST", "/oauth2/authorize"),
-        ("POST", "/api/servers/groups/create"),
-        ("POST", "/api/servers/groups/delete"),
-        ("POST", "/api/servers/groups/add"),
-        ("POST", "/api/servers/groups/remove"),
-        ("POST", "/api/servers/groups/import"),
-        ("POST", "/api/access/reset"),
-        ("POST", "/login"),
+    let routes = changing_routes();
+    // The reading of the router is itself seen to work.
+    for known in [
+        "/api/refresh/x",
+        "/api/catalog/x",
+        "/api/auth/login",
+        "/api/tokens/x",
     ] {
+        assert!(
+            routes.iter().any(|(_, path)| path == known),
+            "{known}: {routes:?}"
+        );
+    }
+    assert!(routes.len() >= 24, "{routes:?}");
+    // These look at no cookie: whoever asks brings a secret of their own.
+    let without_cookies = ["/api/auth/token", "/api/auth/device"];
+    for (method, path) in &routes {
+        if without_cookies.contains(&path.as_str()) {
+            continue;
+        }
         for (name, value) in [
             ("sec-fetch-site", "cross-site"),
             ("origin", "https://evil.example"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Actor, Answer, Gateway, Setup, Upstream, signal_to, tool_call, until};
+use crate::harness::{Actor, Answer, Gateway, Setup, Upstream, signal_to, stand_still, tool_call, until};
 
 /// So often a daemon is killed; `make soak` wants more.
 fn kills() -> u32 {
@@ -115,7 +115,7 @@ async fn while_the_daemon_stands_still_nobody_passes() {
     gateway.register("/a", &upstream.url).await;
     gateway.until_blocks(1).await;
     let (admin, nobody) = (gateway.admin(), gateway.anonymous());
-    signal_to(gateway.pid(), "-STOP");
+    stand_still(gateway.pid()).await;
     // What is asked beside the call is answered soon, what goes through the daemon waits for it.
     let message = tool_call("x");
     let asking = async {

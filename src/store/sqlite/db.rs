@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_scopes.sql"),
     include_str!("migrations/0007_health.sql"),
     include_str!("migrations/0008_calls.sql"),
+    include_str!("migrations/0009_vectors.sql"),
 ];
 
 const READERS: usize = 4;

@@ -12,7 +12,9 @@ mod scopes;
 mod servers;
 mod sessions;
 mod tokens;
+mod vectors;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -29,8 +31,9 @@ use crate::domain::health::Health;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
+use crate::domain::search::document::TextKey;
 use crate::domain::server::{Profile, Revision, Server};
-use crate::domain::token::{Inserted, Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Proof, Refresh, Taken, Token};
 use crate::domain::usage::Tally;
 
 #[derive(Debug)]
@@ -202,7 +205,12 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn end_session(&self, id: &str, username: Option<&str>, event: Event) -> Result<bool, Error> {
+    async fn end_session(
+        &self,
+        id: &str,
+        username: Option<&str>,
+        event: Event,
+    ) -> Result<Option<String>, Error> {
         let (id, username) = (id.to_owned(), username.map(str::to_owned));
         self.db
             .write(move |tx| sessions::end(tx, &id, username.as_deref(), &event))
@@ -295,10 +303,10 @@ impl Store for Sqlite {
         token: Token,
         refresh: Option<(SecretKey, Refresh)>,
         limit: (Timestamp, u32),
-        of_machine: bool,
+        proof: Proof,
     ) -> Result<Inserted, Error> {
         self.db
-            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), limit, of_machine))
+            .write(move |tx| tokens::insert(tx, &token, refresh.as_ref(), limit, &proof))
             .await
     }
 
@@ -391,6 +399,23 @@ impl Store for Sqlite {
         let (path, name) = (path.clone(), name.map(str::to_owned));
         self.db
             .write(move |tx| catalog::approve(tx, path.as_str(), name.as_deref(), &event))
+            .await
+    }
+
+    async fn vectors(&self, model: &str, digests: Vec<TextKey>) -> Result<Vec<(TextKey, Vec<f32>)>, Error> {
+        let model = model.to_owned();
+        self.db.read(move |tx| vectors::find(tx, &model, &digests)).await
+    }
+
+    async fn put_vectors(&self, model: &str, vectors: Vec<(TextKey, Vec<f32>)>) -> Result<(), Error> {
+        let model = model.to_owned();
+        self.db.write(move |tx| vectors::put(tx, &model, &vectors)).await
+    }
+
+    async fn trim_vectors(&self, model: &str, keep: HashSet<TextKey>, most: u32) -> Result<u32, Error> {
+        let model = model.to_owned();
+        self.db
+            .write(move |tx| vectors::trim(tx, &model, &keep, most))
             .await
     }
 

@@ -59,14 +59,17 @@ pub(super) fn find(tx: &Transaction<'_>, key: SecretKey, now: Timestamp) -> Resu
     found.map(with_groups).transpose()
 }
 
-/// Sessions whose provider is to be asked by now, the longest overdue first.
+/// Sessions whose provider is to be asked by now: of each provider so many, the longest overdue first.
 pub(super) fn to_check(
     tx: &Transaction<'_>,
     now: Timestamp,
     most: u32,
 ) -> Result<Vec<(SecretKey, Session)>, Error> {
     let sql = format!(
-        "SELECT key, {COLUMNS} FROM sessions WHERE check_at <= ?1 AND expires_at > ?1 ORDER BY check_at LIMIT ?2"
+        "SELECT key, {COLUMNS} FROM (
+           SELECT *, row_number() OVER (PARTITION BY provider ORDER BY check_at) AS place
+           FROM sessions WHERE check_at <= ?1 AND expires_at > ?1
+         ) WHERE place <= ?2 ORDER BY check_at"
     );
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map((now.unix(), most), |row| {
@@ -108,7 +111,7 @@ pub(super) fn remove(tx: &Transaction<'_>, key: SecretKey) -> Result<(), Error> 
 /// What a list calls a session: enough of its key to be alone, in lower-case hex.
 const NAME: &str = "lower(hex(substr(key, 1, 12)))";
 /// Whose it is, as [`Identity::account`](crate::domain::identity::Identity::account) says it.
-const ACCOUNT: &str = "iif(provider IS NULL, username, provider || ':' || username)";
+pub(super) const ACCOUNT: &str = "iif(provider IS NULL, username, provider || ':' || username)";
 
 pub(super) fn list(
     tx: &Transaction<'_>,
@@ -137,10 +140,12 @@ pub(super) fn end(
     id: &str,
     username: Option<&str>,
     event: &Event,
-) -> Result<bool, Error> {
-    let sql = format!("DELETE FROM sessions WHERE {NAME} = ?1 AND (?2 IS NULL OR {ACCOUNT} = ?2)");
-    let ended = tx.execute(&sql, (id, username))? > 0;
-    if ended {
+) -> Result<Option<String>, Error> {
+    let sql = format!(
+        "DELETE FROM sessions WHERE {NAME} = ?1 AND (?2 IS NULL OR {ACCOUNT} = ?2) RETURNING {ACCOUNT}"
+    );
+    let ended = tx.query_row(&sql, (id, username), |row| row.get(0)).optional()?;
+    if ended.is_some() {
         insert_event(tx, event)?;
     }
     Ok(ended)

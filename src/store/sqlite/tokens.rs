@@ -2,9 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
+use super::sessions::ACCOUNT;
 use super::{groups_from, groups_text};
 use crate::clock::Timestamp;
-use crate::domain::token::{Inserted, Refresh, Taken, Token};
+use crate::domain::token::{Inserted, Proof, Refresh, Taken, Token};
 use crate::store::{Error, SecretKey};
 
 const COLUMNS: &str = "id, family, username, scope, description, issued_at, expires_at, revoked_at";
@@ -28,13 +29,31 @@ pub(super) fn insert(
     token: &Token,
     refresh: Option<&(SecretKey, Refresh)>,
     (from, most): (Timestamp, u32),
-    of_machine: bool,
+    proof: &Proof,
 ) -> Result<Inserted, Error> {
-    let ended = "SELECT EXISTS (SELECT 1 FROM tokens WHERE family = ?1 AND revoked_at IS NOT NULL)
-        OR (?3 AND NOT EXISTS (SELECT 1 FROM machines WHERE client_id = ?2))";
-    if tx.query_row(ended, (&token.family, &token.username, of_machine), |row| {
-        row.get(0)
-    })? {
+    let revoked = "SELECT EXISTS (SELECT 1 FROM tokens WHERE family = ?1 AND revoked_at IS NOT NULL)";
+    let revoked: bool = tx.query_row(revoked, [&token.family], |row| row.get(0))?;
+    let holds: bool = match proof {
+        Proof::Family => true,
+        Proof::Machine => {
+            let sql = "SELECT EXISTS (SELECT 1 FROM machines WHERE client_id = ?1)";
+            tx.query_row(sql, [&token.username], |row| row.get(0))?
+        }
+        Proof::Session { until, groups } => {
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM sessions
+                 WHERE {ACCOUNT} = ?1 AND expires_at = ?2 AND groups = ?3 AND expires_at > ?4)"
+            );
+            let row = (
+                &token.username,
+                until.unix(),
+                groups_text(groups)?,
+                token.issued_at.unix(),
+            );
+            tx.query_row(&sql, row, |row| row.get(0))?
+        }
+    };
+    if revoked || !holds {
         return Ok(Inserted::Ended);
     }
     let sql = "SELECT count(*), min(issued_at) FROM tokens WHERE username = ?1 AND issued_at > ?2";

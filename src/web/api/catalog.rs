@@ -16,6 +16,7 @@ use crate::service::registry::Error as RegistryError;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
 use crate::web::extract::visitor::Member;
+use crate::web::mcpgw;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 
@@ -69,36 +70,41 @@ pub(in crate::web) async fn tools(
     Member(caller): Member,
     Rest(path): Rest,
 ) -> Result<Json<Value>, Problem> {
+    tools_of(&state, &caller.identity, &path).await.map(Json)
+}
+
+/// The tools of one server, or of all of them, that somebody may see.
+pub(in crate::web) async fn tools_of(state: &AppState, who: &Identity, path: &str) -> Result<Value, Problem> {
     let rights = state.rights.borrow().clone();
-    let who = &caller.identity;
     if path == "all" {
-        return every_tool(&state, &rights, who).await;
+        return every_tool(state, &rights, who).await;
     }
-    let path: ServerPath = path.parse().map_err(|_| Problem::from(RegistryError::Unknown))?;
+    let path = ServerPath::of_known(path).map_err(|_| Problem::from(RegistryError::Unknown))?;
     let server = state.registry.visible(who, &path).await?;
     if !server.enabled {
         return Err(Problem::bad_request("Cannot get tools from disabled service"));
     }
     let checked = state.monitor.check_now(&path).await;
-    let fresh = checked.is_some_and(|checked| checked.has_listed);
-    let all = kept(&state, &path).await?;
+    let fresh = path.is_ours() || checked.is_some_and(|checked| checked.has_listed);
+    let all = kept(state, &path).await?;
     if !fresh && all.is_empty() {
         let words = "the server does not answer, and its tools are not known from before";
         return Err(Problem::new(Kind::Unavailable, words));
     }
     let tools = visible(&rights, who, &path, EntryKind::Tool, &all);
-    Ok(Json(
-        json!({"service_path": path, "tools": tools, "cached": !fresh}),
-    ))
+    Ok(json!({"service_path": path, "tools": tools, "cached": !fresh}))
 }
 
-async fn kept(state: &AppState, path: &ServerPath) -> Result<Vec<Kept>, Problem> {
+pub(in crate::web) async fn kept(state: &AppState, path: &ServerPath) -> Result<Vec<Kept>, Problem> {
+    if path.is_ours() {
+        return Ok(mcpgw::own_tools());
+    }
     let rows = state.catalog.entries(Some(path)).await?;
     Ok(rows.into_iter().map(|(_, kept)| kept).collect())
 }
 
 /// The tools of every server that is on; of those that do not answer in time as they were (`cached`).
-async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result<Json<Value>, Problem> {
+async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result<Value, Problem> {
     let mut on = state.registry.list(who).await?;
     on.retain(|server| server.enabled);
     let paths = on.iter().map(|server| server.path.clone()).collect();
@@ -109,7 +115,11 @@ async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result
     }
     let (mut flat, mut servers) = (Vec::new(), Map::new());
     for server in &on {
-        let all = by_path.remove(server.path.as_str()).unwrap_or_default();
+        let all = if server.is_built_in() {
+            mcpgw::own_tools()
+        } else {
+            by_path.remove(server.path.as_str()).unwrap_or_default()
+        };
         let tools = visible(rights, who, &server.path, EntryKind::Tool, &all);
         for tool in &tools {
             let mut tool = tool.clone();
@@ -124,12 +134,12 @@ async fn every_tool(state: &AppState, rights: &Rights, who: &Identity) -> Result
     let cached: Vec<_> = on
         .iter()
         .map(|server| &server.path)
-        .filter(|path| !fresh.contains(*path))
+        .filter(|path| !path.is_ours() && !fresh.contains(*path))
         .collect();
-    Ok(Json(json!({
+    Ok(json!({
         "service_path": "all", "tools": flat, "servers": servers,
         "cached": !cached.is_empty(), "cached_servers": cached,
-    })))
+    }))
 }
 
 /// `GET /api/catalog/{path}`: everything that a server offers, what is held, and the versions of before.
@@ -138,7 +148,7 @@ pub(in crate::web) async fn catalog(
     Member(caller): Member,
     Rest(path): Rest,
 ) -> Result<Json<Value>, Problem> {
-    let path: ServerPath = path.parse().map_err(|_| Problem::from(RegistryError::Unknown))?;
+    let path = ServerPath::of_known(&path).map_err(|_| Problem::from(RegistryError::Unknown))?;
     let who = &caller.identity;
     let server = state.registry.visible(who, &path).await?;
     let rights = state.rights.borrow().clone();
@@ -179,7 +189,7 @@ pub(in crate::web) async fn approve(
     Rest(path): Rest,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let path: ServerPath = path.parse().map_err(|_| Problem::from(RegistryError::Unknown))?;
+    let path = ServerPath::of_known(&path).map_err(|_| Problem::from(RegistryError::Unknown))?;
     let (permit, _) = state
         .registry
         .may(&change.caller.identity, Action::Modify, &path)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::groups::{administration, sources};
 use crate::domain::draft::Draft;
+use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::scope::OWN_SERVER;
 use crate::domain::scope_document::ScopeDocument;
@@ -22,17 +23,28 @@ pub(in crate::web) async fn create(
     State(state): State<AppState>,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let permit = administration(&state, &change.caller.identity)?;
-    let name = required(&change.draft, "group_name")?;
-    let description = text(&change.draft, "description").unwrap_or_default();
+    created(&state, &change.caller.identity, &change.draft)
+        .await
+        .map(Json)
+}
+
+/// Make a group.
+pub(in crate::web) async fn created(
+    state: &AppState,
+    who: &Identity,
+    draft: &Draft,
+) -> Result<Value, Problem> {
+    let permit = administration(state, who)?;
+    let name = required(draft, "group_name")?;
+    let description = text(draft, "description").unwrap_or_default();
     state.scopes.create(&permit, &name, &description).await?;
-    Ok(Json(json!({
+    Ok(json!({
         "message": format!("Group created: {name}"),
-        "sources": sources(&state, std::slice::from_ref(&name)).await?,
+        "sources": sources(state, std::slice::from_ref(&name)).await?,
         "group_name": name,
         "created_in_idp": false,
         "created_in_scopes": true,
-    })))
+    }))
 }
 
 /// `POST /api/servers/groups/delete`.
@@ -40,19 +52,27 @@ pub(in crate::web) async fn delete(
     State(state): State<AppState>,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let permit = administration(&state, &change.caller.identity)?;
-    let name = required(&change.draft, "group_name")?;
-    state
-        .scopes
-        .delete(&permit, &name, flag(&change.draft, "force"))
-        .await?;
-    Ok(Json(json!({
+    deleted(&state, &change.caller.identity, &change.draft)
+        .await
+        .map(Json)
+}
+
+/// Delete one.
+pub(in crate::web) async fn deleted(
+    state: &AppState,
+    who: &Identity,
+    draft: &Draft,
+) -> Result<Value, Problem> {
+    let permit = administration(state, who)?;
+    let name = required(draft, "group_name")?;
+    state.scopes.delete(&permit, &name, flag(draft, "force")).await?;
+    Ok(json!({
         "message": format!("Group deleted: {name}"),
-        "sources": sources(&state, std::slice::from_ref(&name)).await?,
+        "sources": sources(state, std::slice::from_ref(&name)).await?,
         "group_name": name,
         "deleted_from_keycloak": false,
         "deleted_from_scopes": true,
-    })))
+    }))
 }
 
 /// A server and groups, as a change names them.
@@ -77,19 +97,26 @@ pub(in crate::web) async fn add(
     State(state): State<AppState>,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let permit = administration(&state, &change.caller.identity)?;
-    let wish = membership(&state, &change).await?;
+    added(&state, &change.caller.identity, &change.draft)
+        .await
+        .map(Json)
+}
+
+/// Let groups use a server.
+pub(in crate::web) async fn added(state: &AppState, who: &Identity, draft: &Draft) -> Result<Value, Problem> {
+    let permit = administration(state, who)?;
+    let wish = membership(state, who, draft).await?;
     if !wish.registered {
         return Err(wish.unknown());
     }
     let server = wish.path.trim_matches('/');
     state.scopes.add_server(&permit, server, &wish.groups).await?;
-    Ok(Json(json!({
+    Ok(json!({
         "message": "Server added to groups",
-        "sources": sources(&state, &wish.groups).await?,
+        "sources": sources(state, &wish.groups).await?,
         "server_path": wish.path,
         "groups": wish.groups,
-    })))
+    }))
 }
 
 /// `POST /api/servers/groups/remove`.
@@ -97,8 +124,19 @@ pub(in crate::web) async fn remove(
     State(state): State<AppState>,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let permit = administration(&state, &change.caller.identity)?;
-    let wish = membership(&state, &change).await?;
+    taken_out(&state, &change.caller.identity, &change.draft)
+        .await
+        .map(Json)
+}
+
+/// Let them use it no more.
+pub(in crate::web) async fn taken_out(
+    state: &AppState,
+    who: &Identity,
+    draft: &Draft,
+) -> Result<Value, Problem> {
+    let permit = administration(state, who)?;
+    let wish = membership(state, who, draft).await?;
     let server = wish.path.trim_matches('/');
     let names: Vec<&str> = wish.names.iter().map(String::as_str).collect();
     let removed = state
@@ -108,19 +146,18 @@ pub(in crate::web) async fn remove(
     if !removed && !wish.registered {
         return Err(wish.unknown());
     }
-    Ok(Json(json!({
+    Ok(json!({
         "message": "Server removed from groups",
-        "sources": sources(&state, &wish.groups).await?,
+        "sources": sources(state, &wish.groups).await?,
         "server_path": wish.path,
         "groups": wish.groups,
-    })))
+    }))
 }
 
-async fn membership(state: &AppState, change: &Change) -> Result<Membership, Problem> {
-    let server = required(&change.draft, "server_name")?;
-    let groups = list_of(&change.draft, &["group_names", "groups"])?;
+async fn membership(state: &AppState, who: &Identity, draft: &Draft) -> Result<Membership, Problem> {
+    let server = required(draft, "server_name")?;
+    let groups = list_of(draft, &["group_names", "groups"])?;
     let bare = server.trim_matches('/').to_owned();
-    let who = &change.caller.identity;
     let path: ServerPath = match state.registry.named(who, &server).await {
         Ok(path) => path,
         Err(registry::Error::Unknown) => {

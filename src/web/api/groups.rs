@@ -40,18 +40,28 @@ pub(in crate::web) async fn list(
     Member(caller): Member,
     shown: Result<Query<Shown>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    administration(&state, &caller.identity)?;
     let Query(shown) = shown.map_err(|error| Problem::new(Kind::Invalid, error.body_text()))?;
+    let with_scopes = shown.include_scopes.unwrap_or(true);
+    listed(&state, &caller.identity, with_scopes).await.map(Json)
+}
+
+/// All groups, and what their scopes say if that is wanted.
+pub(in crate::web) async fn listed(
+    state: &AppState,
+    who: &Identity,
+    with_scopes: bool,
+) -> Result<Value, Problem> {
+    administration(state, who)?;
     let groups = state.scopes.groups().await?;
     let policy = groups.policy();
     let rows: Vec<Value> = policy.groups().keys().map(|name| row(&groups, name)).collect();
     let mut scopes = Map::new();
-    if shown.include_scopes.unwrap_or(true) {
+    if with_scopes {
         let names = policy.scopes().keys();
         scopes.extend(names.map(|name| (name.clone(), Value::Object(shown_scope(&groups, name)))));
     }
     let names: Vec<&String> = policy.groups().keys().collect();
-    Ok(Json(json!({
+    Ok(json!({
         "groups": rows,
         "scopes_groups": scopes,
         "hidden": groups.hidden(),
@@ -59,7 +69,7 @@ pub(in crate::web) async fn list(
         "synchronized": [],
         "keycloak_only": [],
         "scopes_only": names,
-    })))
+    }))
 }
 
 /// One group. It is in step when every scope that it has says something.

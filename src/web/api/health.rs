@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::access::Action;
+use crate::domain::draft::Draft;
 use crate::domain::health;
+use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::server::Revision;
 
@@ -33,17 +35,17 @@ pub(in crate::web) fn words(state: &health::State) -> Value {
 }
 
 /// `GET /api/servers/health`: every server that the caller may see, by path.
-pub(in crate::web) async fn all(
-    State(state): State<AppState>,
-    Member(caller): Member,
-) -> Result<Json<Value>, Problem> {
+pub(in crate::web) async fn all(State(state): State<AppState>, Member(caller): Member) -> Json<Value> {
+    Json(Value::Object(seen_by(&state, &caller.identity)))
+}
+
+/// How the servers are that somebody may see, by path.
+pub(in crate::web) fn seen_by(state: &AppState, who: &Identity) -> Map<String, Value> {
     let rights = state.rights.borrow().clone();
     let states = state.monitor.states().into_iter();
-    let seen = states.filter(|(path, one)| rights.may_see(&caller.identity, path, &one.name));
-    let rows: Map<String, Value> = seen
-        .map(|(path, one)| (path.as_str().to_owned(), words(&one)))
-        .collect();
-    Ok(Json(Value::Object(rows)))
+    let seen = states.filter(|(path, one)| rights.may_see(who, path, &one.name));
+    seen.map(|(path, one)| (path.as_str().to_owned(), words(&one)))
+        .collect()
 }
 
 /// How far a history goes back.
@@ -59,9 +61,8 @@ pub(in crate::web) async fn one(
     Rest(path): Rest,
     Query(back): Query<Back>,
 ) -> Result<Json<Value>, Problem> {
-    let path = path
-        .parse()
-        .map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
+    let path =
+        ServerPath::of_known(&path).map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
     let server = state.registry.visible(&caller.identity, &path).await?;
     let hours = i64::from(back.hours.unwrap_or(24));
     let since = Timestamp::from_unix(state.monitor.now().unix() - hours * 3600);
@@ -84,22 +85,34 @@ pub(in crate::web) async fn refresh(
     Mount(path): Mount,
     change: Change,
 ) -> Result<Response, Problem> {
-    let (_, server) = state
-        .registry
-        .may(&change.caller.identity, Action::CheckHealth, &path)
-        .await?;
+    let checked = refreshed(&state, &change.caller.identity, &path).await?;
+    if change.from_page {
+        return Ok(Redirect::to(back(&change.headers).as_str()).into_response());
+    }
+    Ok(Json(checked).into_response())
+}
+
+/// Check a server now, and how it is.
+pub(in crate::web) async fn refreshed(
+    state: &AppState,
+    who: &Identity,
+    path: &ServerPath,
+) -> Result<Value, Problem> {
+    let (_, server) = state.registry.may(who, Action::CheckHealth, path).await?;
+    if server.is_built_in() {
+        return Err(Problem::bad_request(
+            "This server is built in: there is nothing to refresh",
+        ));
+    }
     if !server.enabled {
         return Err(Problem::bad_request("Cannot refresh disabled service"));
     }
     let checked = state
         .monitor
-        .check_now(&path)
+        .check_now(path)
         .await
         .and_then(|checked| checked.state);
     let checked = checked.ok_or_else(|| Problem::new(Kind::Unavailable, "the server is not routed yet"))?;
-    if change.from_page {
-        return Ok(Redirect::to(back(&change.headers).as_str()).into_response());
-    }
     let mut body = match words(&checked) {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -109,18 +122,18 @@ pub(in crate::web) async fn refresh(
         json!(format!("Service {path} refreshed successfully")),
     );
     body.insert("service_path".to_owned(), json!(path));
-    Ok(Json(Value::Object(body)).into_response())
+    Ok(Value::Object(body))
 }
 
 /// Wait until a server that changed with `revision` has been checked, as long as the caller asks (`wait`, in seconds) or
 /// else by `default`.
 pub(super) async fn wait(
     state: &AppState,
-    change: &Change,
+    draft: &Draft,
     (path, revision): (&ServerPath, Revision),
     default: u64,
 ) {
-    let wish = change.draft.0.get("wait");
+    let wish = draft.0.get("wait");
     let seconds = wish.and_then(|wish| wish.as_u64().or_else(|| wish.as_str()?.parse().ok()));
     let seconds = seconds.unwrap_or(default).min(LONGEST_WAIT);
     if seconds > 0 {

@@ -10,6 +10,7 @@ use super::servers;
 use crate::domain::Kind;
 use crate::domain::access::Action;
 use crate::domain::draft::Description;
+use crate::domain::identity::Identity;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
 use crate::web::extract::visitor::Member;
@@ -30,7 +31,10 @@ pub(in crate::web) async fn create(
     State(state): State<AppState>,
     change: Change,
 ) -> Result<(StatusCode, Json<Map<String, Value>>), Problem> {
-    let (server, standing) = servers::create(&state, &change, Description::Optional).await?;
+    let (server, standing) = {
+        let written = (&*change.caller.identity, &change.draft);
+        servers::create(&state, written, Description::Optional).await?
+    };
     let mut body = with_standing(record(&state, &server), &standing);
     body.insert("name".to_owned(), json!(server.profile.name));
     body.insert("enabled".to_owned(), json!(server.enabled));
@@ -44,18 +48,17 @@ pub(in crate::web) async fn remove(
     Rest(name): Rest,
     change: Change,
 ) -> Result<Json<Value>, Problem> {
-    let path = state.registry.named(&change.caller.identity, &name).await?;
-    let (permit, _) = state
-        .registry
-        .may(&change.caller.identity, Action::Delete, &path)
-        .await?;
+    removed(&state, &change.caller.identity, &name).await.map(Json)
+}
+
+/// Remove a server, and wait until calls do not reach it any more.
+pub(in crate::web) async fn removed(state: &AppState, who: &Identity, name: &str) -> Result<Value, Problem> {
+    let path = state.registry.named(who, name).await?;
+    let (permit, _) = state.registry.may(who, Action::Delete, &path).await?;
     let revision = state.registry.remove(&permit, &path).await?;
-    // The answer comes when calls do not reach it any more.
-    servers::standing(&state, &path, revision).await;
+    servers::standing(state, &path, revision).await;
     tracing::info!(server.path = %path, identity.subject = permit.actor(), "server removed");
-    Ok(Json(
-        json!({"message": "Service removed successfully", "path": path}),
-    ))
+    Ok(json!({"message": "Service removed successfully", "path": path}))
 }
 
 /// `…/{name}/enable` and `…/{name}/disable`.
@@ -75,6 +78,7 @@ pub(in crate::web) async fn switch(
         }
     };
     let path = state.registry.named(&change.caller.identity, name).await?;
-    let (server, standing) = servers::switch(&state, &change, &path, on).await?;
+    let (server, standing) =
+        servers::switch(&state, (&change.caller.identity, &change.draft), &path, on).await?;
     Ok(Json(with_standing(row(&state, &server), &standing)))
 }

@@ -10,6 +10,7 @@ pub(super) mod machines;
 pub(super) mod management;
 pub(super) mod me;
 pub(super) mod record;
+pub(super) mod search;
 pub(super) mod servers;
 pub(super) mod sessions;
 pub(super) mod tokens;

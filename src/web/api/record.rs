@@ -10,6 +10,8 @@ use crate::web::state::AppState;
 pub(crate) fn health_words(state: &AppState, server: &Server) -> String {
     match state.monitor.state(&server.path) {
         _ if !server.enabled => "disabled".to_owned(),
+        // It answers as long as anybody does.
+        _ if server.is_built_in() => "healthy".to_owned(),
         Some(known) if known.enabled => known.words(),
         _ => "unknown".to_owned(),
     }
@@ -44,6 +46,7 @@ pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
         "identity_headers": profile.egress.identity_headers,
         "pinned": profile.pinned,
         "trusted": server.trusted,
+        "built_in": server.is_built_in(),
         "registered_by": server.registered_by,
         "registered_at": server.registered_at,
         "updated_at": server.updated_at,
@@ -59,7 +62,7 @@ pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
 }
 
 /// A row of a list: the record and its other names.
-pub(super) fn row(state: &AppState, server: &Server) -> Map<String, Value> {
+pub(in crate::web) fn row(state: &AppState, server: &Server) -> Map<String, Value> {
     let mut row = record(state, server);
     row.remove("tool_list");
     row.insert("name".to_owned(), json!(server.profile.name));

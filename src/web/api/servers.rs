@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use super::health;
 use super::record::{health_words, record, row, with_standing};
 use crate::domain::access::Action;
-use crate::domain::draft::Description;
+use crate::domain::draft::{Description, Draft};
+use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::server::{Revision, Server, Standing};
 use crate::web::extract::change::Change;
@@ -50,23 +51,24 @@ pub(crate) fn known_standing(state: &AppState, path: &ServerPath) -> Standing {
 }
 
 /// Register what a change says; the server, whether it is live, and the fields that meant nothing.
-pub(super) async fn create(
+pub(in crate::web) async fn create(
     state: &AppState,
-    change: &Change,
+    (who, draft): (&Identity, &Draft),
     description: Description,
 ) -> Result<(Server, Standing), Problem> {
-    let permit = state.registry.may_register(&change.caller.identity)?;
-    let new = change.draft.new_server(description).map_err(Problem::fields)?;
+    let permit = state.registry.may_register(who)?;
+    let new = draft.new_server(description).map_err(Problem::fields)?;
     let (server, revision) = state.registry.register(&permit, new).await?;
     tracing::info!(server.path = %server.path, identity.subject = permit.actor(), "server registered");
     let standing = standing(state, &server.path, revision).await;
-    health::wait(state, change, (&server.path, revision), 0).await;
+    health::wait(state, draft, (&server.path, revision), 0).await;
     Ok((server, standing))
 }
 
 /// `POST /register`.
 pub(in crate::web) async fn register(State(state): State<AppState>, change: Change) -> Response {
-    match create(&state, &change, Description::Required).await {
+    let written = (&*change.caller.identity, &change.draft);
+    match create(&state, written, Description::Required).await {
         Ok((server, _)) if change.from_page => Redirect::to(&links::saved(&server.path)).into_response(),
         Err(problem) if change.from_page => server_form::refused(&state, &change, None, &problem),
         Err(problem) => problem.into_response(),
@@ -92,7 +94,7 @@ pub(in crate::web) async fn toggle(
     let on = on.is_some_and(|value| {
         value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text == "on" || text == "true")
     });
-    let (server, standing) = switch(&state, &change, &path, on).await?;
+    let (server, standing) = switch(&state, (&change.caller.identity, &change.draft), &path, on).await?;
     if change.from_page {
         return Ok(Redirect::to(back(&change.headers).as_str()).into_response());
     }
@@ -113,20 +115,17 @@ pub(in crate::web) async fn toggle(
 }
 
 /// Switch a server, and say whether calls reach it now.
-pub(super) async fn switch(
+pub(in crate::web) async fn switch(
     state: &AppState,
-    change: &Change,
+    (who, draft): (&Identity, &Draft),
     path: &ServerPath,
     on: bool,
 ) -> Result<(Server, Standing), Problem> {
-    let (permit, server) = state
-        .registry
-        .may(&change.caller.identity, Action::Toggle, path)
-        .await?;
+    let (permit, server) = state.registry.may(who, Action::Toggle, path).await?;
     let revision = state.registry.switch(&permit, path, on).await?;
     let standing = standing(state, path, revision).await;
     // Clients of the earlier generations read from the answer how it is (contract, section 1.2).
-    health::wait(state, change, (path, revision), SWITCHED_ON).await;
+    health::wait(state, draft, (path, revision), SWITCHED_ON).await;
     Ok((
         Server {
             enabled: on,
@@ -159,7 +158,7 @@ async fn apply_edit(state: &AppState, path: &ServerPath, change: &Change) -> Res
     let revision = state.registry.change(&permit, path, edit).await?;
     // The answer comes when calls go to the new address.
     standing(state, path, revision).await;
-    health::wait(state, change, (path, revision), 0).await;
+    health::wait(state, &change.draft, (path, revision), 0).await;
     Ok(())
 }
 
@@ -169,25 +168,30 @@ pub(in crate::web) async fn details(
     Member(caller): Member,
     Rest(path): Rest,
 ) -> Result<Json<Value>, Problem> {
+    details_of(&state, &caller.identity, &path).await.map(Json)
+}
+
+/// One server's record, or everyone's.
+pub(in crate::web) async fn details_of(
+    state: &AppState,
+    who: &Identity,
+    path: &str,
+) -> Result<Value, Problem> {
     if path == "all" {
-        let servers = state.registry.list(&caller.identity).await?;
+        let servers = state.registry.list(who).await?;
         let rows = servers.iter().map(|server| {
             (
                 server.path.as_str().to_owned(),
-                Value::Object(record(&state, server)),
+                Value::Object(record(state, server)),
             )
         });
-        return Ok(Json(Value::Object(rows.collect())));
+        return Ok(Value::Object(rows.collect()));
     }
-    let path: ServerPath = path
-        .parse()
-        .map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
-    let server = state.registry.visible(&caller.identity, &path).await?;
-    let standing = standing(&state, &path, Revision::default()).await;
-    Ok(Json(Value::Object(with_standing(
-        record(&state, &server),
-        &standing,
-    ))))
+    let path =
+        ServerPath::of_known(path).map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
+    let server = state.registry.visible(who, &path).await?;
+    let standing = standing(state, &path, Revision::default()).await;
+    Ok(Value::Object(with_standing(record(state, &server), &standing)))
 }
 
 /// How a list is cut.

@@ -32,13 +32,13 @@ pub(in crate::web) async fn end(
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
     let person = within_reach(&state, who);
-    if !state
-        .login
-        .end_session(&who.account(), person.as_deref(), &id)
-        .await?
-    {
-        return Err(Problem::new(Kind::NotFound, "there is no such session"));
-    }
+    let actor = who.account();
+    let ended = state.login.end_session(&actor, person.as_deref(), &id).await?;
+    let account = ended.ok_or_else(|| Problem::new(Kind::NotFound, "there is no such session"))?;
     state.callers.forget_sessions();
+    // Only accounts at providers hold a colon.
+    if account.contains(':') {
+        state.tokens.session_ended(&actor, &account).await?;
+    }
     Ok(Json(json!({"id": id, "ended": true})))
 }

@@ -30,7 +30,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Mount {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Rest(rest) = Rest::from_request_parts(parts, state).await?;
-        rest.parse()
+        ServerPath::of_known(&rest)
             .map(Self)
             .map_err(|_| Problem::new(Kind::NotFound, "Service path not registered"))
     }

@@ -40,7 +40,11 @@ impl<'a> Eyes<'a> {
         self.rights.is_administrator(self.who)
     }
 
+    /// Whether the person may do it. Our own server is as it is, for everybody.
     pub(super) fn may(&self, action: Action, server: Option<&Server>) -> bool {
+        if server.is_some_and(Server::is_built_in) {
+            return false;
+        }
         let service = server.map(|server| (&server.path, server.profile.name.as_str()));
         let call = Call::Registry { action, service };
         decide(self.who, &call, &self.rights).is_ok()
@@ -118,6 +122,7 @@ impl<'a> Eyes<'a> {
             tools: self.tools(server),
             stars: profile.num_stars,
             source: server.registered_by.clone(),
+            built_in: server.is_built_in(),
             may_toggle: self.may(Action::Toggle, Some(server)),
             may_edit: self.may(Action::Modify, Some(server)),
             may_check: self.may(Action::CheckHealth, Some(server)),

@@ -121,6 +121,7 @@ fn list(
     let show = FILTERS.iter().find(|(word, _)| *word == asked.show);
     let show = show.map_or("all", |(word, _)| *word);
     let figures = figures(eyes, &seen);
+    let none_yet = seen.iter().all(|(server, _)| server.is_built_in());
     let saved = seen
         .iter()
         .position(|(server, _)| !asked.saved.is_empty() && server.path.as_str() == asked.saved);
@@ -162,6 +163,7 @@ fn list(
         view: kept(headers, VIEW),
         tabs: tabs.to_vec(),
         figures,
+        none_yet,
         first: first + usize::from(!rows.is_empty()),
         last: first + rows.len(),
         total,

@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::chrome::chrome;
 use crate::domain::catalog::{EntryKind, Kept};
 use crate::domain::health::Transport;
+use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
 use crate::service::callers::Caller;
-use crate::web::api::catalog::visible;
+use crate::web::api::catalog::{kept, visible};
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::{PageMember, is_partial};
 use crate::web::problem::Problem;
@@ -32,8 +33,7 @@ pub(in crate::web) async fn of_server(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let server = state.registry.visible(&caller.identity, &path).await?;
-    let kept = state.catalog.entries(Some(&path)).await?;
-    let kept: Vec<Kept> = kept.into_iter().map(|(_, kept)| kept).collect();
+    let kept = kept(&state, &path).await?;
     let known = state.monitor.state(&path);
     let transport = known.and_then(|known| known.health.transport);
     let page = ServerTools {
@@ -113,6 +113,8 @@ async fn all(state: &AppState, caller: &Caller) -> Result<Vec<ToolView>, Problem
     for (path, kept) in state.catalog.entries(None).await? {
         by_path.entry(path).or_default().push(kept);
     }
+    let own = kept(state, &ServerPath::ours()).await?;
+    by_path.insert(ServerPath::ours().to_string(), own);
     let of = |server: &Server| {
         let kept = by_path.get(server.path.as_str()).map(Vec::as_slice);
         shown(state, caller, server, kept.unwrap_or_default())

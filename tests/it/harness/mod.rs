@@ -408,6 +408,21 @@ pub fn signal_to(pid: u32, signal: &str) {
         .unwrap();
 }
 
+/// Stop a process where it is. The signal is on its way for a while: a thread that runs may still answer until all stand.
+pub async fn stand_still(pid: u32) {
+    signal_to(pid, "-STOP");
+    until("every thread stands", || async {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let mut stats =
+            threads.map(|thread| std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default());
+        stats.all(|stat| {
+            stat.rsplit_once(") ")
+                .is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
+    })
+    .await;
+}
+
 pub fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')

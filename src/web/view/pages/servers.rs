@@ -39,6 +39,8 @@ pub struct List {
     pub tabs: Vec<Tab>,
     /// Figures over everything that the person may see.
     pub figures: Figures,
+    /// Whether nobody has registered one that the person may see.
+    pub none_yet: bool,
     /// The servers.
     pub rows: Vec<ServerRow>,
     /// The number of the first one shown.
@@ -120,6 +122,8 @@ pub struct ServerRow {
     pub stars: i64,
     /// Who registered it.
     pub source: String,
+    /// Whether it is our own.
+    pub built_in: bool,
     /// Whether the person may switch it.
     pub may_toggle: bool,
     /// Whether the person may edit it.
@@ -151,6 +155,7 @@ impl ServerRow {
             tools: 3,
             stars: 4,
             source: "ada".to_owned(),
+            built_in: false,
             may_toggle: true,
             may_edit: true,
             may_check: true,
@@ -174,6 +179,7 @@ fn rows() -> Vec<ServerRow> {
         enabled: false,
         tone: "off",
         word: "Disabled",
+        built_in: true,
         status: "disabled".to_owned(),
         may_toggle: false,
         may_edit: false,
@@ -218,6 +224,7 @@ impl Page for Servers {
                 view: "table",
                 tabs: vec![tab("all", "All", true), tab("issues", "Issues", false)],
                 figures: Figures::default(),
+                none_yet: true,
                 rows: Vec::new(),
                 first: 0,
                 last: 0,
@@ -237,6 +244,7 @@ impl Page for Servers {
         let none_found = Self {
             list: List {
                 query: hostile(),
+                none_yet: false,
                 show: "issues",
                 figures: Figures {
                     servers: 3,
@@ -251,6 +259,7 @@ impl Page for Servers {
             saved: rows().pop(),
             list: List {
                 rows: rows(),
+                none_yet: false,
                 figures: Figures {
                     servers: 4,
                     ..Figures::default()

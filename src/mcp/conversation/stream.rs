@@ -9,11 +9,11 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::post::{Budget, MOST_MB, by_status, result_of};
-use super::{Failure, Whom};
+use super::{Failure, Question, Whom, hear};
 use crate::mcp::exchange::Call;
 use crate::mcp::{Client, sse};
 
-pub(super) struct Streaming<'a> {
+pub(in crate::mcp) struct Streaming<'a> {
     client: &'a Client,
     whom: Whom<'a>,
     /// Where questions are posted: path and query.
@@ -99,23 +99,31 @@ impl<'a> Streaming<'a> {
         })
     }
 
-    pub(super) async fn request(
-        &mut self,
-        method: &str,
-        params: Map<String, Value>,
-    ) -> Result<Value, Failure> {
+    pub(super) fn last_id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) async fn ask(&mut self, mut question: Question<'_>) -> Result<Value, Failure> {
         self.id += 1;
+        question.with_meta(self.id, Map::new());
+        let Question {
+            method,
+            params,
+            heard,
+            ..
+        } = question;
         let message = json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params});
-        let (within, id) = (self.whom.within, self.id);
+        let (within, id) = (question.within.unwrap_or(self.whom.within), self.id);
         let posting = post(self.client, self.whom, &self.target, &message);
         let answers = &mut self.answers;
         let reading = async {
             loop {
                 let said = answers.next().await?.data.unwrap_or_default();
-                let message: Value = serde_json::from_str(&said).unwrap_or_default();
+                let mut message: Value = serde_json::from_str(&said).unwrap_or_default();
                 if let Some(result) = result_of(&message, id) {
                     return result;
                 }
+                hear(&mut message, id, heard).await;
             }
         };
         // A server may answer on the stream before it answers the POST.
@@ -129,8 +137,8 @@ impl<'a> Streaming<'a> {
             .map_err(|_| Failure::Slow(within.as_secs()))?
     }
 
-    pub(super) async fn notify(&mut self, method: &str) -> Result<(), Failure> {
-        let message = json!({"jsonrpc": "2.0", "method": method});
+    pub(super) async fn notify(&self, method: &str, params: Map<String, Value>) -> Result<(), Failure> {
+        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
         let within = self.whom.within;
         tokio::time::timeout(within, post(self.client, self.whom, &self.target, &message))
             .await

@@ -60,7 +60,7 @@ impl Failure {
         )
     }
 
-    pub(super) fn during(self, method: &'static str) -> Self {
+    pub(in crate::mcp) fn during(self, method: &'static str) -> Self {
         match self {
             // Wanting another credential is a state of its own, whatever it is wanted for.
             Self::Unauthorized(_) => self,

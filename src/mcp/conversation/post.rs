@@ -8,13 +8,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
-use super::{Failure, LEGACY, MODERN, Whom, client_info};
+use super::{Failure, LEGACY, MODERN, Progress, Question, Whom, client_info, hear};
 use crate::mcp::exchange::Call;
 use crate::mcp::{Client, sse};
 
 /// So much is read of all answers of one conversation together.
 pub(super) const MOST_MB: usize = 8;
+/// Whoever does not answer to a goodbye keeps its session.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What may still be read.
 #[derive(Debug)]
@@ -31,13 +34,10 @@ impl Budget {
     }
 }
 
-/// Whoever does not answer to a goodbye keeps its session.
-const GOODBYE: Duration = Duration::from_secs(1);
-
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-pub(super) struct Posting<'a> {
+pub(in crate::mcp) struct Posting<'a> {
     client: &'a Client,
     whom: Whom<'a>,
     target: String,
@@ -71,37 +71,61 @@ impl<'a> Posting<'a> {
         self.version = HeaderValue::from_str(chosen).ok();
     }
 
+    pub(super) fn is_modern(&self) -> bool {
+        self.modern
+    }
+
+    pub(super) fn last_id(&self) -> u64 {
+        self.id
+    }
+
     pub(super) async fn request(
         &mut self,
         method: &str,
-        mut params: Map<String, Value>,
+        params: Map<String, Value>,
     ) -> Result<Value, Failure> {
+        self.ask(Question::new(method, params)).await
+    }
+
+    pub(super) async fn ask(&mut self, mut question: Question<'_>) -> Result<Value, Failure> {
         self.id += 1;
+        let mut meta = Map::new();
         if self.modern {
-            let meta = json!({
-                "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientCapabilities": {},
-                "io.modelcontextprotocol/clientInfo": client_info(),
-            });
-            params.insert("_meta".to_owned(), meta);
+            let words = [
+                ("protocolVersion", json!(MODERN)),
+                ("clientCapabilities", json!({})),
+                ("clientInfo", client_info()),
+            ];
+            meta.extend(words.map(|(word, value)| (format!("io.modelcontextprotocol/{word}"), value)));
         }
+        question.with_meta(self.id, meta);
+        let Question {
+            method,
+            params,
+            said,
+            heard,
+            within,
+        } = question;
         let message = json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params});
-        let within = self.whom.within;
+        let within = within.unwrap_or(self.whom.within);
         let exchange = async {
-            let answer = self.post(method, &message).await?;
+            let answer = self.post(method, &message, said).await?;
             if method == "initialize" {
                 self.session = answer.headers().get(SESSION).cloned();
             }
-            read(answer, self.id, &mut self.budget).await
+            read(answer, self.id, heard, &mut self.budget).await
         };
         let outcome = tokio::time::timeout(within, exchange).await;
         outcome.map_err(|_| Failure::Slow(within.as_secs()))?
     }
 
-    pub(super) async fn notify(&mut self, method: &str) -> Result<(), Failure> {
-        let message = json!({"jsonrpc": "2.0", "method": method});
+    pub(super) async fn notify(&self, method: &str, params: Map<String, Value>) -> Result<(), Failure> {
+        let mut message = json!({"jsonrpc": "2.0", "method": method});
+        if let (false, Some(fields)) = (params.is_empty(), message.as_object_mut()) {
+            fields.insert("params".to_owned(), Value::Object(params));
+        }
         let within = self.whom.within;
-        let outcome = tokio::time::timeout(within, self.post(method, &message)).await;
+        let outcome = tokio::time::timeout(within, self.post(method, &message, HeaderMap::new())).await;
         outcome.map_err(|_| Failure::Slow(within.as_secs()))?.map(drop)
     }
 
@@ -140,12 +164,21 @@ impl<'a> Posting<'a> {
         headers
     }
 
-    async fn post(&self, method: &str, message: &Value) -> Result<Response<Incoming>, Failure> {
+    async fn post(
+        &self,
+        method: &str,
+        message: &Value,
+        said: HeaderMap,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut headers = self.headers(method);
+        if self.modern {
+            headers.extend(said);
+        }
         let call = Call {
             origin: self.whom.profile.proxy_pass_url.origin(),
             method: Method::POST,
             target: self.target.clone(),
-            headers: self.headers(method),
+            headers,
             body: message.to_string().into(),
         };
         let answer = self.client.send(call).await;
@@ -197,14 +230,19 @@ pub(super) fn result_of(message: &Value, id: u64) -> Option<Result<Value, Failur
     Some(message.get("result").cloned().ok_or(Failure::Garbage))
 }
 
-async fn read(answer: Response<Incoming>, id: u64, budget: &mut Budget) -> Result<Value, Failure> {
+async fn read(
+    answer: Response<Incoming>,
+    id: u64,
+    heard: Option<&mpsc::Sender<Progress>>,
+    budget: &mut Budget,
+) -> Result<Value, Failure> {
     let kind = answer
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("text/event-stream") {
-        return read_events(answer.into_body(), id, budget).await;
+        return read_events(answer.into_body(), id, heard, budget).await;
     }
     let body = whole(answer.into_body(), budget).await?;
     let message: Value = serde_json::from_slice(&body).map_err(|_| {
@@ -228,7 +266,12 @@ async fn whole(mut body: Incoming, budget: &mut Budget) -> Result<Vec<u8>, Failu
     Ok(bytes)
 }
 
-async fn read_events(mut body: Incoming, id: u64, budget: &mut Budget) -> Result<Value, Failure> {
+async fn read_events(
+    mut body: Incoming,
+    id: u64,
+    heard: Option<&mpsc::Sender<Progress>>,
+    budget: &mut Budget,
+) -> Result<Value, Failure> {
     let mut events = sse::Events::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Failure::Garbage)?;
@@ -239,10 +282,11 @@ async fn read_events(mut body: Incoming, id: u64, budget: &mut Budget) -> Result
             let said = sse::read(&event, false)
                 .and_then(|said| said.data)
                 .unwrap_or_default();
-            let message: Value = serde_json::from_str(&said).unwrap_or_default();
+            let mut message: Value = serde_json::from_str(&said).unwrap_or_default();
             if let Some(result) = result_of(&message, id) {
                 return result;
             }
+            hear(&mut message, id, heard).await;
         }
     }
     Err(Failure::Garbage)

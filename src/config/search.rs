@@ -1,0 +1,45 @@
+//! The settings of search.
+
+use super::reader::Reader;
+use crate::domain::search::Weights;
+use crate::index;
+use crate::service::search::Settings;
+
+impl Reader {
+    pub(super) fn search(&mut self) -> Settings {
+        let usual = Weights::default();
+        let weights = Weights {
+            words: self.share("search_keyword_weight", usual.words),
+            meaning: self.share("search_vector_weight", usual.meaning),
+        };
+        if weights.words + weights.meaning <= 0.0 {
+            self.fault(
+                "search_keyword_weight",
+                "one of the two weights must be more than 0",
+            );
+        }
+        let exact_up_to = self.number("search_exact_up_to", 0, 1_000_000);
+        let exact_up_to = exact_up_to.and_then(|n| usize::try_from(n).ok());
+        Settings {
+            weights,
+            floor: self.share("search_floor", 0.25),
+            words_floor: self.share("search_keyword_floor", 0.25),
+            within: self.seconds("search_seconds", 2, 60),
+            at_once: std::thread::available_parallelism().map_or(2, usize::from),
+            index: exact_up_to.map_or_else(index::Settings::default, |exact_up_to| index::Settings {
+                exact_up_to,
+            }),
+        }
+    }
+
+    /// A number from 0 to 1.
+    fn share(&mut self, key: &str, default: f32) -> f32 {
+        let Some(number) = self.parsed::<f32>(key, "a number such as 0.3") else {
+            return default;
+        };
+        if !(0.0..=1.0).contains(&number) {
+            self.fault(key, format!("`{number}` is not between 0 and 1"));
+        }
+        number
+    }
+}

@@ -1,0 +1,154 @@
+//! What stands before every model: the memory of questions, and the bound on those that wait.
+//!
+//! People ask the same things, and programs more so; a vector that is remembered costs nothing. Whoever finds the
+//! queue full hears so at once: the caller has an answer without vectors, and a late one would help nobody.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lru::LruCache;
+use tokio::sync::Semaphore;
+
+use super::{Embedder, Error, Limits, Vector};
+
+/// Longer questions are not remembered: the memory has a bound in bytes, too.
+const LONGEST: usize = 2_048;
+
+/// A model with its memory and its queue.
+#[derive(Debug)]
+pub(super) struct Front<E> {
+    model: E,
+    remembered: Mutex<LruCache<String, Arc<[f32]>>>,
+    places: Semaphore,
+    within: Duration,
+}
+
+impl<E: Embedder> Front<E> {
+    /// `at_once`: how many questions the model answers at the same time.
+    pub(super) fn new(model: E, at_once: usize, limits: &Limits) -> Self {
+        let remembered = NonZeroUsize::new(limits.remembered).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            model,
+            remembered: Mutex::new(LruCache::new(remembered)),
+            places: Semaphore::new(at_once + limits.queue),
+            within: limits.within,
+        }
+    }
+
+    fn remembered(&self, text: &str) -> Option<Arc<[f32]>> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.get(text).cloned()
+    }
+}
+
+#[async_trait]
+impl<E: Embedder> Embedder for Front<E> {
+    fn model(&self) -> &str {
+        self.model.model()
+    }
+
+    fn dimensions(&self) -> usize {
+        self.model.dimensions()
+    }
+
+    async fn query(&self, text: &str) -> Result<Vector, Error> {
+        if let Some(vector) = self.remembered(text) {
+            return Ok(vector.to_vec());
+        }
+        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
+        let vector = tokio::time::timeout(self.within, self.model.query(text)).await;
+        let vector = vector.map_err(|_| Error::Slow(self.within))??;
+        if text.len() <= LONGEST {
+            let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            remembered.put(text.to_owned(), vector.as_slice().into());
+        }
+        Ok(vector)
+    }
+
+    async fn documents(&self, texts: &[String]) -> Result<Vec<Vector>, Error> {
+        self.model.documents(texts).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Answers when told to.
+    #[derive(Debug)]
+    struct Held {
+        asked: AtomicUsize,
+        gate: Semaphore,
+    }
+
+    #[async_trait]
+    impl Embedder for Held {
+        fn model(&self) -> &'static str {
+            "held"
+        }
+
+        fn dimensions(&self) -> usize {
+            1
+        }
+
+        async fn query(&self, _text: &str) -> Result<Vector, Error> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            drop(self.gate.acquire().await.unwrap());
+            Ok(vec![1.0])
+        }
+
+        async fn documents(&self, _texts: &[String]) -> Result<Vec<Vector>, Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn front(queue: usize, gate: usize) -> Front<Held> {
+        let held = Held {
+            asked: AtomicUsize::new(0),
+            gate: Semaphore::new(gate),
+        };
+        let limits = Limits {
+            queue,
+            remembered: 2,
+            within: Duration::from_secs(5),
+            batch: 1,
+        };
+        Front::new(held, 1, &limits)
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_remembered_is_not_asked_again_and_the_oldest_is_forgotten() {
+        let front = front(0, 1);
+        for text in ["a", "b", "a", "c", "a", "b"] {
+            front.query(text).await.unwrap();
+        }
+        assert_eq!(front.model.asked.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_hears_so_at_once() {
+        let front = front(1, 0);
+        let mut first = Box::pin(front.query("a"));
+        let mut second = Box::pin(front.query("b"));
+        assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+        assert!(matches!(front.query("c").now_or_never(), Some(Err(Error::Busy))));
+        drop(first);
+        front.model.gate.add_permits(1);
+        second.await.unwrap();
+        front.query("c").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_question_ends_in_time() {
+        let mut front = front(0, 0);
+        front.within = Duration::from_millis(20);
+        assert!(matches!(front.query("a").await, Err(Error::Slow(_))));
+        assert_eq!(front.places.available_permits(), 1);
+    }
+}
