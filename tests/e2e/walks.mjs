@@ -199,7 +199,7 @@ await walk({
   async "the page of a server is drawn and copied from"() {
     await page.goto(`${gateway}/servers/walks`);
     await page.getByRole("img", { name: /checks answered/ }).waitFor();
-    await page.getByText("Cursor", { exact: true }).click();
+    await page.locator(".recipes summary", { hasText: ".cursor/mcp.json" }).click();
     must((await page.getByRole("region", { name: "Cursor" }).textContent()).includes("/walks/mcp"), "no recipe");
   },
 
