@@ -31,7 +31,8 @@ export async function call(page) {
 /** A token is made, copied from the page, kept as a file, and revoked. */
 export async function token(page, hasScript = true) {
   await page.goto(`${gateway}/tokens`);
-  await page.getByLabel("What it is for").fill("walk");
+  const words = hasScript ? "for a walk" : "without a script";
+  await page.getByLabel("What it is for").fill(words);
   await page.getByLabel("1 h", { exact: true }).check();
   await page.getByRole("button", { name: "Make the token", exact: true }).click();
   const shown = await page.getByRole("textbox", { name: "Token", exact: true }).inputValue();
@@ -42,8 +43,9 @@ export async function token(page, hasScript = true) {
   must(/^mcp-registry-api-tokens-\d{4}-\d\d-\d\d\.json$/.test(name), name);
   await page.goto(`${gateway}/tokens`);
   must(!(await page.content()).includes(shown), "the token is shown once");
-  await page.getByRole("row", { name: /walk/ }).getByRole("button", { name: /^Revoke/ }).click();
+  const row = page.getByRole("row", { name: words });
+  await row.getByRole("button", { name: /^Revoke/ }).click();
   // With a script it asks first.
   if (hasScript) await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
-  await page.getByText("revoked", { exact: true }).waitFor();
+  await row.getByText("revoked", { exact: true }).waitFor();
 }
