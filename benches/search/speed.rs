@@ -314,7 +314,7 @@ async fn restart(pool: &mut Pool) {
                     definition: definition.as_object().unwrap().clone(),
                 }
             });
-            let plan = take_over(&[], entries.collect(), false, at);
+            let plan = take_over(&[], entries.collect(), false, true, at);
             store.put_catalog(&path, plan).await.unwrap();
         }
         // The first start without vectors tells which ones are wanted.
