@@ -203,9 +203,9 @@ impl Vectors {
         let mut known: HashMap<TextKey, Vec<f32>> = known.into_iter().collect();
         let mut made = Vec::new();
         for text in &texts {
-            if !known.contains_key(&key(text)) {
+            if let std::collections::hash_map::Entry::Vacant(place) = known.entry(key(text)) {
                 let vector = embedder.query(text).await.unwrap();
-                known.insert(key(text), vector.clone());
+                place.insert(vector.clone());
                 made.push((key(text), vector));
             }
         }
