@@ -32,13 +32,23 @@ pub(in crate::web) async fn end(
 ) -> Result<Json<Value>, Problem> {
     let who = &change.caller.identity;
     let person = within_reach(&state, who);
-    let actor = who.account();
-    let ended = state.login.end_session(&actor, person.as_deref(), &id).await?;
+    ended(&state, &who.account(), person.as_deref(), &id).await?;
+    Ok(Json(json!({"id": id, "ended": true})))
+}
+
+/// End a session, of this person alone if one is given, and what hangs on it; at once.
+pub(in crate::web) async fn ended(
+    state: &AppState,
+    actor: &str,
+    person: Option<&str>,
+    id: &str,
+) -> Result<(), Problem> {
+    let ended = state.login.end_session(actor, person, id).await?;
     let account = ended.ok_or_else(|| Problem::new(Kind::NotFound, "there is no such session"))?;
     state.callers.forget_sessions();
     // Only accounts at providers hold a colon.
     if account.contains(':') {
-        state.tokens.session_ended(&actor, &account).await?;
+        state.tokens.session_ended(actor, &account).await?;
     }
-    Ok(Json(json!({"id": id, "ended": true})))
+    Ok(())
 }

@@ -17,6 +17,7 @@ use crate::domain::token::Token;
 use crate::domain::{FieldFault, Kind};
 use crate::service::callers::Caller;
 use crate::service::tokens::Owner;
+use crate::web::api::sessions::ended;
 use crate::web::api::tokens::{owner, told, wish, within_reach};
 use crate::web::extract::change::Change;
 use crate::web::extract::visitor::PageMember;
@@ -59,7 +60,7 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
         }
         "end" => {
             let account = who.account();
-            sessions::end(&state, &account, Some(&account), &said("id")).await?;
+            ended(&state, &account, Some(&account), &said("id")).await?;
         }
         "save" => return attachment(&state, &said("document")),
         "show" => return make(&state, &change, false).await,

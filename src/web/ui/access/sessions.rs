@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::chrome::chrome;
 use super::typed;
-use crate::domain::Kind;
 use crate::domain::identity::OpenSession;
 use crate::web::api::groups::administration;
+use crate::web::api::sessions::ended;
 use crate::web::extract::change::Change;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
@@ -44,20 +44,6 @@ pub(in crate::web) async fn page(
 /// `POST /access/sessions`: end the session `id`.
 pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
-    end(&state, permit.actor(), None, &typed(&change.draft, "id")).await?;
+    ended(&state, permit.actor(), None, &typed(&change.draft, "id")).await?;
     Ok(Redirect::to(links::ACCESS_SESSIONS).into_response())
-}
-
-/// End a session, of this person alone if one is given; at once.
-pub(in crate::web::ui) async fn end(
-    state: &AppState,
-    actor: &str,
-    person: Option<&str>,
-    id: &str,
-) -> Result<(), Problem> {
-    if !state.login.end_session(actor, person, id).await? {
-        return Err(Problem::new(Kind::NotFound, "there is no such session"));
-    }
-    state.callers.forget_sessions();
-    Ok(())
 }
