@@ -21,6 +21,8 @@ use crate::service::feed::{Ended, Feed, Listener};
 
 /// Nothing is expected of listeners but short words.
 const LONGEST_MESSAGE: usize = 16 * 1024;
+/// Bytes of a listener's words that are read at once; the library would take 128 kB for each.
+const READ_AT_ONCE: usize = 4 * 1024;
 /// How often it is asked whether a listener may still be one.
 const STILL: Duration = Duration::from_secs(1);
 
@@ -45,7 +47,9 @@ pub(super) async fn feed(
             Err(problem) => problem.into_response(),
         };
     };
-    let upgrade = upgrade.max_message_size(LONGEST_MESSAGE);
+    let upgrade = upgrade
+        .max_message_size(LONGEST_MESSAGE)
+        .read_buffer_size(READ_AT_ONCE);
     let presented = headers.contains_key("cookie") || headers.contains_key("authorization");
     let Ok(caller) = known else {
         feed.refused();
