@@ -7,8 +7,9 @@ use gatehouse::domain::search::text::coverage;
 use gatehouse::domain::search::{Sheet, Weights, rank};
 use gatehouse::index::{Index, Settings};
 
-/// The floor of the settings.
-const FLOOR: f32 = 0.25;
+/// The floors of the settings: of meaning, and of words where there is no model.
+const FLOOR: f32 = 0.15;
+const WORDS_FLOOR: f32 = 0.1;
 
 /// A way to put tools in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +158,9 @@ impl Ready<'_> {
             let fits = ranked.iter().take(10).any(|one| {
                 let document = &self.index.documents()[one.row as usize];
                 let covered = coverage(question.0.words(), &document.texts.words);
-                one.cosine.unwrap_or(covered) >= FLOOR || covered >= 1.0
+                one.cosine
+                    .map_or(covered >= WORDS_FLOOR, |cosine| cosine >= FLOOR)
+                    || covered >= 1.0
             });
             return ranked
                 .iter()

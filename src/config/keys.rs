@@ -359,13 +359,13 @@ const KEYS: &[Key] = &[
     key(
         "search_floor",
         "GATEHOUSE_SEARCH_FLOOR",
-        "0.25",
+        "0.15",
         "When nothing is nearer to a question than this cosine, the answer is that nothing fits.",
     ),
     key(
         "search_keyword_floor",
         "GATEHOUSE_SEARCH_KEYWORD_FLOOR",
-        "0.25",
+        "0.1",
         "The same for answers from words alone: the share of the words of a question that one thing has.",
     ),
     key(

@@ -22,8 +22,8 @@ impl Reader {
         let exact_up_to = exact_up_to.and_then(|n| usize::try_from(n).ok());
         Settings {
             weights,
-            floor: self.share("search_floor", 0.25),
-            words_floor: self.share("search_keyword_floor", 0.25),
+            floor: self.share("search_floor", 0.15),
+            words_floor: self.share("search_keyword_floor", 0.1),
             within: self.seconds("search_seconds", 2, 60),
             at_once: std::thread::available_parallelism().map_or(2, usize::from),
             index: exact_up_to.map_or_else(index::Settings::default, |exact_up_to| index::Settings {
