@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::FieldFault;
 use super::egress::{self, AuthScheme, Egress, Written};
 use super::path::ServerPath;
+use super::scalar;
 use super::secret::Secret;
 use super::server::{Edit, NewServer, Profile};
 use super::upstream::UpstreamUrl;
@@ -332,8 +333,7 @@ impl Reader<'_> {
         let number = match self.draft.get(field)? {
             Value::Null => return None,
             Value::String(text) if text.trim().is_empty() => return None,
-            Value::String(text) => text.trim().parse::<i64>().ok(),
-            other => other.as_i64(),
+            other => scalar::whole(other),
         };
         match number {
             Some(number @ 0..=1_000_000) => Some(number),
@@ -347,14 +347,8 @@ impl Reader<'_> {
     fn flag(&mut self, field: &str) -> Option<bool> {
         let flag = match self.draft.get(field)? {
             Value::Null => return None,
-            Value::Bool(flag) => Some(*flag),
-            Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-                "" => return None,
-                "true" | "on" | "1" | "yes" => Some(true),
-                "false" | "off" | "0" | "no" => Some(false),
-                _ => None,
-            },
-            Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+            Value::String(text) if text.trim().is_empty() => return None,
+            other => scalar::flag(other),
         };
         if flag.is_none() {
             self.fault(field, "expected `true` or `false`");

@@ -20,6 +20,7 @@ pub mod own;
 pub mod path;
 pub mod policy;
 pub mod route;
+pub mod scalar;
 pub mod schema;
 pub mod scope;
 pub mod scope_document;

@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 use crate::domain::catalog::{EntryKind, Kept, fingerprint};
 use crate::domain::draft::Draft;
 use crate::domain::identity::Identity;
+use crate::domain::scalar;
 use crate::domain::schema;
 use crate::web::state::AppState;
 
@@ -52,11 +53,11 @@ impl Arguments {
     }
 
     fn number(&self, names: &[&str]) -> Option<i64> {
-        names.iter().find_map(|name| self.0.get(*name)?.as_i64())
+        names.iter().find_map(|name| scalar::whole(self.0.get(*name)?))
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+        self.0.get(name).and_then(scalar::flag).unwrap_or(false)
     }
 
     fn texts(&self, name: &str) -> Vec<String> {
