@@ -71,8 +71,15 @@ impl Draft {
         self.0
             .keys()
             .filter(|key| !KNOWN.contains(&key.as_str()))
+            .filter(|key| *key != "auth_type" || !self.heeds_auth_type())
             .cloned()
             .collect()
+    }
+
+    /// Whether nothing is lost of it.
+    fn heeds_auth_type(&self) -> bool {
+        let is_none = self.0.get("auth_type").and_then(Value::as_str) == Some("none");
+        is_none || (scheme_of_type(&self.0).is_some() && !self.0.contains_key("auth_scheme"))
     }
 
     /// Read it as a new server.
@@ -195,7 +202,8 @@ impl Reader<'_> {
 
     fn egress(&mut self, old: Option<&Egress>) -> Egress {
         let old = old.cloned().unwrap_or_default();
-        let scheme = match self.text("auth_scheme").as_deref() {
+        let written = self.text("auth_scheme");
+        let scheme = match written.as_deref().or_else(|| scheme_of_type(self.draft)) {
             None => old.auth_scheme,
             Some("none") => AuthScheme::None,
             Some("bearer") => AuthScheme::Bearer,
@@ -418,6 +426,18 @@ impl Reader<'_> {
     }
 }
 
+/// The scheme that `auth_type` means, the word of earlier systems. With theirs the credential stood among the headers; a
+/// scheme of ours wants it by itself.
+fn scheme_of_type(draft: &Map<String, Value>) -> Option<&'static str> {
+    let text = |field: &str| draft.get(field).and_then(Value::as_str).map(str::trim);
+    let has_credential = text("auth_credential").is_some_and(|text| !text.is_empty());
+    match text("auth_type").filter(|_| has_credential)? {
+        "bearer" => Some("bearer"),
+        "api_key" | "api-key" => Some("api_key"),
+        _ => None,
+    }
+}
+
 fn shorten(value: &Value) -> String {
     value.to_string().chars().take(40).collect()
 }
@@ -511,5 +531,51 @@ mod tests {
             draft(json!({"name": "a", "visibility": "public"})).unknown(),
             ["visibility"]
         );
+    }
+
+    #[test]
+    fn the_older_word_for_the_scheme_counts_where_it_means_the_same() {
+        // What is written besides; the scheme, and what is ignored.
+        let rows = [
+            (json!({"auth_type": "none"}), AuthScheme::None, false),
+            (
+                json!({"auth_type": "bearer", "auth_credential": "x"}),
+                AuthScheme::Bearer,
+                false,
+            ),
+            (
+                json!({"auth_type": "api-key", "auth_credential": "x"}),
+                AuthScheme::ApiKey,
+                false,
+            ),
+            // The key stands among the headers.
+            (
+                json!({"auth_type": "api-key", "headers": [{"X-Key": "x"}]}),
+                AuthScheme::None,
+                true,
+            ),
+            (
+                json!({"auth_type": "oauth", "auth_credential": "x"}),
+                AuthScheme::None,
+                true,
+            ),
+            (json!({"auth_type": "custom"}), AuthScheme::None, true),
+            (
+                json!({"auth_type": "api-key", "auth_scheme": "bearer", "auth_credential": "x"}),
+                AuthScheme::Bearer,
+                true,
+            ),
+        ];
+        for (more, scheme, is_ignored) in rows {
+            let mut all = draft(json!({"name": "a", "path": "/a", "proxy_pass_url": "http://a/"}));
+            all.0.extend(more.as_object().unwrap().clone());
+            let new = all.new_server(Description::Optional).unwrap();
+            assert_eq!(new.profile.egress.auth_scheme, scheme, "{more}");
+            assert_eq!(
+                all.unknown().contains(&"auth_type".to_owned()),
+                is_ignored,
+                "{more}"
+            );
+        }
     }
 }

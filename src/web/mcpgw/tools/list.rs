@@ -186,6 +186,7 @@ fn changing() -> [Tool; 3] {
                 "supported_transports": texts,
                 "headers": {"description": "Headers to send it: `{\"X-Team\": \"data\"}` or a list of such"},
                 "auth_scheme": {"enum": ["none", "bearer", "api_key"]},
+                "auth_type": text("The older name of `auth_scheme`"),
                 "auth_credential": text("The credential for it; it is kept sealed and never shown again"),
             }),
             &["server_name", "path", "proxy_pass_url"],
