@@ -28,6 +28,7 @@ pub mod search;
 pub mod secret;
 pub mod server;
 pub mod site;
+pub mod tally;
 pub mod token;
 pub mod upstream;
 pub mod usage;

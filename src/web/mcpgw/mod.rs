@@ -32,8 +32,8 @@ use crate::domain::route::base;
 use crate::service::gate::Order;
 use crate::service::stream::{Cause, Coming};
 
-pub use self::tools::count as tool_count;
 pub(super) use self::tools::own_tools;
+pub use self::tools::{count as tool_count, names as tool_names};
 
 /// nginx bounds bodies before they come here.
 const MOST_BODY: usize = 64 * 1024 * 1024;

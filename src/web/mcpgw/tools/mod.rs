@@ -83,6 +83,11 @@ pub fn count() -> i64 {
     i64::try_from(ALL.len()).unwrap_or(0)
 }
 
+/// What they are called.
+pub fn names() -> Vec<Box<str>> {
+    ALL.iter().map(|tool| Box::from(&*tool.name)).collect()
+}
+
 /// The same as entries of the catalogue.
 pub(in crate::web) fn own_tools() -> Vec<Kept> {
     let definition = |tool: &Tool| match serde_json::to_value(tool) {

@@ -14,7 +14,7 @@ pub(super) async fn run(call: Call<'_>, tool: &str, given: Arguments) -> Result<
     Ok(match tool {
         "list_services" => {
             let seen = state.registry.list(who).await?;
-            let rows: Vec<_> = seen.iter().map(|server| row(state, server)).collect();
+            let rows: Vec<_> = seen.iter().map(|server| row(state, who, server)).collect();
             json!({"total_count": rows.len(), "services": rows})
         }
         "get_server_details" => {
@@ -68,7 +68,7 @@ async fn register(call: Call<'_>, given: Arguments) -> Result<Value, Fault> {
     let (server, standing) = made?;
     Ok(json!({
         "message": "Service registered successfully",
-        "service": row(call.state, &server),
+        "service": row(call.state, call.who(), &server),
         "state": standing.word(),
         "reason": standing.reason(),
         "ignored": draft.unknown(),
