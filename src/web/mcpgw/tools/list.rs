@@ -98,7 +98,7 @@ fn discovery() -> [Tool; 2] {
         finder,
         json!({
             "results": {"type": "array", "items": row}, "query": {"type": "string"},
-            "total_results": {"type": "integer"}, "status": {"type": "string"},
+            "total_results": {"type": "integer"}, "total_matching": {"type": "integer"}, "status": {"type": "string"},
             "search_mode": {"type": "string"}, "next": {"type": "string"},
         }),
         &["results", "query", "total_results", "status"],

@@ -135,8 +135,13 @@ pub(super) async fn run(
             Err(fault) => failed(&fault),
         });
     }
+    if tool.name == "intelligent_tool_finder" {
+        return Ok(match find::find(call, &arguments).await {
+            Ok(result) => result.into(),
+            Err(fault) => failed(&fault),
+        });
+    }
     let answer = match &*tool.name {
-        "intelligent_tool_finder" => find::find(call, &arguments).await,
         "debug_auth_context" => Ok(context::who(call)),
         "get_http_headers" => Ok(context::headers(call)),
         name => servers::run(call, name, arguments).await,
