@@ -103,7 +103,7 @@ fn discovery() -> [Tool; 2] {
         }),
         &["results", "query", "total_results", "status"],
     );
-    let mut invoke = tool(
+    let invoke = tool(
         "invoke_mcp_tool",
         "Call a tool of a server behind this gateway, as yourself: with your rights and under your name. The answer is \
          that tool's own. Arguments are checked against the tool's schema first.",
@@ -111,17 +111,14 @@ fn discovery() -> [Tool; 2] {
         (
             json!({
                 "server_name": text("The server's path such as `/currenttime`, or its name"),
-                "service_path": text("The same as `server_name`"),
+                "service_path": text("The same as `server_name`; one of them is needed"),
+                "path": text("The same as `server_name`"),
                 "tool_name": text("The tool's name"),
                 "arguments": {"type": "object", "description": "The tool's arguments, fitting its `tool_schema`"},
             }),
             &["tool_name"],
         ),
     );
-    let mut schema = JsonObject::clone(&invoke.input_schema);
-    let either = json!([{"required": ["server_name"]}, {"required": ["service_path"]}]);
-    schema.insert("anyOf".to_owned(), either);
-    invoke.input_schema = Arc::new(schema);
     [finder, invoke]
 }
 

@@ -57,9 +57,7 @@ pub(super) async fn run(call: Call<'_>, tool: &str, given: Arguments) -> Result<
 async fn named(call: Call<'_>, given: &Arguments) -> Result<ServerPath, Fault> {
     let text = given.text(&["service_path"]).unwrap_or_default();
     let path = call.state.registry.named(call.who(), text).await;
-    let path = path.map_err(|_| Fault::no_server(text))?;
-    let seen = call.state.registry.visible(call.who(), &path).await;
-    seen.map(|_| path).map_err(|_| Fault::no_server(text))
+    path.map_err(|error| Fault::of_server(error, text))
 }
 
 async fn register(call: Call<'_>, given: Arguments) -> Result<Value, Fault> {
