@@ -37,6 +37,7 @@ mod keycloak;
 mod login;
 mod matrix;
 mod mcpgw;
+mod mcpgw_callers;
 mod names;
 mod near_valid;
 mod pages;
