@@ -299,8 +299,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How far the files of the call log have been read.
     async fn call_places(&self) -> Result<Vec<Place>, Error>;
-    /// Keep some calls, and the place behind them, both or neither.
-    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error>;
+    /// Keep some calls, and the place behind them if a file has them, both or neither.
+    async fn write_calls(&self, calls: Vec<Call>, place: Option<Place>) -> Result<(), Error>;
     /// Forget the places of all files but these.
     async fn keep_call_places(&self, files: Vec<u64>) -> Result<(), Error>;
     /// Remove calls before a moment, and the oldest beyond so many rows, at most some at once; how many went.

@@ -423,7 +423,7 @@ impl Store for Sqlite {
         self.db.read(calls::places).await
     }
 
-    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error> {
+    async fn write_calls(&self, calls: Vec<Call>, place: Option<Place>) -> Result<(), Error> {
         self.db.write(move |tx| calls::write(tx, &calls, place)).await
     }
 
