@@ -9,6 +9,7 @@ use crate::domain::access::Action;
 use crate::domain::audit::{Deed, Event};
 use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
+use crate::domain::upstream::UpstreamUrl;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::PageMember;
@@ -18,6 +19,30 @@ use crate::web::state::AppState;
 use crate::web::view::pages::{Chrome, Fault, Past, Section, ServerForm, Trial};
 
 use super::chrome::chrome;
+
+/// Fields that lie folded in the form.
+const ENDPOINTS: [&str; 2] = ["mcp_endpoint", "sse_endpoint"];
+/// The others. What is wrong with a field that the form does not have is said above it.
+const FIELDS: [&str; 18] = [
+    "",
+    "name",
+    "server_name",
+    "path",
+    "proxy_pass_url",
+    "description",
+    "tags",
+    "auth_scheme",
+    "auth_credential",
+    "auth_header_name",
+    "headers",
+    "num_tools",
+    "num_stars",
+    "license",
+    "metadata",
+    "is_python",
+    "pinned",
+    "trusted",
+];
 
 /// `GET /register`.
 pub(in crate::web) async fn new_page(
@@ -114,9 +139,16 @@ fn form(
     chrome: Chrome,
     path: Option<&ServerPath>,
     fields: Map<String, Value>,
-    faults: Vec<Fault>,
+    mut faults: Vec<Fault>,
     is_admin: bool,
 ) -> ServerForm {
+    for fault in &mut faults {
+        let field = fault.field.as_str();
+        if !FIELDS.contains(&field) && !ENDPOINTS.contains(&field) {
+            fault.message = format!("{field}: {}", fault.message);
+            fault.field.clear();
+        }
+    }
     let text = |name: &str| match fields.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
@@ -134,6 +166,11 @@ fn form(
         name,
         path: path.map_or_else(|| text("path"), ToString::to_string),
         proxy_pass_url: text("proxy_pass_url"),
+        mcp_endpoint: text("mcp_endpoint"),
+        sse_endpoint: text("sse_endpoint"),
+        endpoints_at_fault: faults
+            .iter()
+            .any(|fault| ENDPOINTS.contains(&fault.field.as_str())),
         description: text("description"),
         tags: text("tags"),
         num_tools: text("num_tools"),
@@ -189,6 +226,11 @@ pub(super) fn past(event: &Event) -> Past {
     }
 }
 
+/// An address that may be missing, as a form field.
+fn address(url: Option<&UpstreamUrl>) -> String {
+    url.map(ToString::to_string).unwrap_or_default()
+}
+
 /// The record as form fields.
 fn written(server: &Server) -> Map<String, Value> {
     let profile = &server.profile;
@@ -206,6 +248,8 @@ fn written(server: &Server) -> Map<String, Value> {
     let fields = [
         ("name", profile.name.clone()),
         ("proxy_pass_url", profile.proxy_pass_url.to_string()),
+        ("mcp_endpoint", address(profile.mcp_endpoint.as_ref())),
+        ("sse_endpoint", address(profile.sse_endpoint.as_ref())),
         ("description", profile.description.clone()),
         ("tags", profile.tags.join(", ")),
         ("num_tools", profile.num_tools.to_string()),

@@ -105,6 +105,12 @@ pub struct ServerForm {
     pub path: String,
     /// The upstream's address.
     pub proxy_pass_url: String,
+    /// Where it speaks Streamable HTTP, when that is not below its address.
+    pub mcp_endpoint: String,
+    /// Where it speaks HTTP+SSE, when that is not below its address.
+    pub sse_endpoint: String,
+    /// Whether one of the two is at fault.
+    pub endpoints_at_fault: bool,
     /// What it is for.
     pub description: String,
     /// Tags with commas.
@@ -152,6 +158,9 @@ impl Page for ServerForm {
             name: String::new(),
             path: String::new(),
             proxy_pass_url: String::new(),
+            mcp_endpoint: String::new(),
+            sse_endpoint: String::new(),
+            endpoints_at_fault: false,
             description: String::new(),
             tags: String::new(),
             num_tools: String::new(),
@@ -195,6 +204,9 @@ impl Page for ServerForm {
         };
         let editing = Self {
             editing: Some("/weather".to_owned()),
+            mcp_endpoint: "http://127.0.0.1:9/rpc".to_owned(),
+            sse_endpoint: hostile(),
+            endpoints_at_fault: true,
             action: "/edit/weather".to_owned(),
             history: vec![Past {
                 at: "2026-01-02T03:04:05Z".to_owned(),
