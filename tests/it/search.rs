@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::harness::http::Answer;
-use crate::harness::{Actor, Gateway, Setup, until};
+use crate::harness::{Actor, Gateway, Setup, request, until};
 
 const POLICY: &str = "
 mcp-servers-all: [{server: '*', methods: [all], tools: ['*']}]
 payers: [{server: pay, methods: [tools/list, tools/call], tools: [list_invoices]}]
 onlookers: [{server: pay, methods: [tools/list], tools: ['*']}]
+finders: [{server: mcpgw, methods: [tools/list, tools/call], tools: [intelligent_tool_finder]}]
 nobody: []
 UI-Scopes:
   onlookers: {list_service: [all]}
@@ -328,6 +329,25 @@ async fn tags_are_demanded_and_metadata_is_found_letter_by_letter() {
         );
         assert_eq!(answer["tools"][0]["server_path"], "/pay", "{words}");
     }
+}
+
+#[tokio::test]
+async fn the_finder_looks_at_the_servers_of_the_best_tools_whatever_the_servers_say_of_themselves() {
+    let gateway = setup().start();
+    let _servers = two_servers(&gateway).await;
+    let ask = async |scopes: &[&str], words: &str| {
+        let wish = json!({"name": "intelligent_tool_finder", "arguments": {"natural_language_query": words, "top_k_services": 1}});
+        let caller = gateway.with_scopes("eve", scopes);
+        let answer = caller.mcp("/mcpgw/mcp", &request("tools/call", wish)).await;
+        answer.value()["result"]["structuredContent"].clone()
+    };
+    // No server says `money`, and whoever may use only some tools does not read the names of all.
+    let root = ask(&["mcp-servers-all"], "give the money back").await;
+    assert_eq!(root["results"][0]["tool_name"], "refund_payment", "{root}");
+    let payer = ask(&["payers", "finders"], "the invoices of a customer").await;
+    assert_eq!(payer["results"][0]["tool_name"], "list_invoices", "{payer}");
+    let hidden = ask(&["payers", "finders"], "give the money of a payment back").await;
+    assert!(!hidden.to_string().contains("refund_payment"), "{hidden}");
 }
 
 #[tokio::test]
