@@ -19,9 +19,14 @@
     for (const time of within.querySelectorAll("time[datetime]")) {
       const then = Date.parse(time.dateTime);
       if (Number.isNaN(then)) continue;
-      const words = since(then);
+      const words = "exact" in time.dataset ? exact.format(then) : since(then);
       if (time.textContent !== words) time.textContent = words;
       if (!time.title) time.title = exact.format(then);
+    }
+    // Of drawings: what stands before their words was written in UTC by the server.
+    for (const title of within.querySelectorAll("title[data-at]")) {
+      title.textContent = title.textContent.replace(/^.*? UTC(?=:)/, () => exact.format(Date.parse(title.dataset.at)));
+      title.removeAttribute("data-at");
     }
   }
 

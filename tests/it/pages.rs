@@ -163,6 +163,16 @@ async fn the_list_is_filtered_searched_and_paged_by_the_server() {
     // Our script gets the list alone; whoever may see nothing gets nothing.
     let part = browser.clone().with("hx-request", "true").get("/").await.text();
     assert!(part.starts_with("<div id=\"list\"") && rows(&part) == 50 && !part.contains("<html"));
+    // What is not a page of tools is the first.
+    let tools = browser.get("/tools?page=x").await.text();
+    assert!(tools.contains("intelligent_tool_finder"), "{tools}");
+    assert!(
+        browser
+            .get("/tools?q=nothing-has-this&page=9")
+            .await
+            .text()
+            .contains("Nothing fits")
+    );
     let nobody = gateway
         .member("bob", &["nobody-knows"])
         .with("accept", "text/html");

@@ -97,6 +97,15 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
         saved.text()
     );
     assert_eq!(ada().await, 200);
+    // The same again is said to change nothing; what stands elsewhere in the text already is shown to come all the same.
+    let same = send("/access/scopes/night", "check", scope("[x]")).await.text();
+    assert!(same.contains("saving changes nothing"), "{same}");
+    let wider = scope("[x]").replace("}]", "}, {server: v, methods: [tools/call], tools: [x]}]");
+    let wider = send("/access/scopes/night", "check", wider).await.text();
+    assert!(
+        wider.contains("This would change") && !wider.contains("saving changes nothing"),
+        "{wider}"
+    );
     // Changed: it counts at once. Nothing else can be changed under its name, and what cannot be read stays typed.
     assert_eq!(
         send("/access/scopes/night", "save", scope("[other]"))
@@ -175,6 +184,12 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
         .await
         .text();
     assert!(explained.contains("state good\">Allowed"), "{explained}");
+    let half = browser.get("/access/explain?groups=x&server=&permission=").await;
+    assert!(
+        half.status == 422 && half.text().contains("name a server, or a permission"),
+        "{}",
+        half.text()
+    );
 }
 
 #[tokio::test]
@@ -273,6 +288,11 @@ async fn sessions_are_ended_on_pages() {
             .form(page, &format!("csrf_token={token}&id={id}{action}"))
             .await;
         assert_eq!(again.status, 404);
+    }
+    // One's own browser is told apart from the others, on both pages once.
+    for page in ["/access/sessions", "/tokens"] {
+        let text = browser.get(page).await.text();
+        assert_eq!(text.matches("this browser").count(), 1, "{page}: {text}");
     }
     // Nobody ends somebody else's by the page of their own.
     let (other, id) = another_session(&gateway, &browser, "/access/sessions").await;

@@ -41,7 +41,8 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, Problem> {
     let look = look.map(|Query(look)| look).unwrap_or_default();
     let chrome = chrome(&state, &caller, &headers, Section::Tokens);
-    let page = shown(&state, &caller, chrome, look.user.as_deref()).await?;
+    let here = sessions::here(&state, &caller, &headers);
+    let page = shown(&state, &caller, chrome, (look.user.as_deref(), here)).await?;
     Ok(state.view.page(StatusCode::OK, &page))
 }
 
@@ -85,7 +86,8 @@ async fn make(state: &AppState, change: &Change, as_file: bool) -> Result<Respon
         Ok(document) if as_file => attachment(state, &pretty(&document)),
         outcome => {
             let chrome = chrome(state, &change.caller, &change.headers, Section::Tokens);
-            let mut page = shown(state, &change.caller, chrome, None).await?;
+            let here = sessions::here(state, &change.caller, &change.headers);
+            let mut page = shown(state, &change.caller, chrome, (None, here)).await?;
             let mut status = StatusCode::CREATED;
             match outcome {
                 Ok(document) => page.made = Some(made(state, &document)),
@@ -183,13 +185,15 @@ async fn shown(
     state: &AppState,
     caller: &Caller,
     chrome: Chrome,
-    named: Option<&str>,
+    (named, here): (Option<&str>, Option<String>),
 ) -> Result<TokensPage, Problem> {
     let who = &caller.identity;
     let owner = owner(state, caller, named)?;
     let now = state.monitor.now();
     let tokens = state.tokens.list(Owner::of(owner.as_deref())).await?;
+    let total = state.tokens.count(Owner::of(owner.as_deref())).await?;
     let open = state.login.sessions(Some(&who.account())).await?;
+    let count = state.login.count_sessions(Some(&who.account())).await?;
     Ok(TokensPage {
         chrome,
         scopes: who.scopes.iter().cloned().collect(),
@@ -199,7 +203,12 @@ async fn shown(
         tokens: tokens.into_iter().map(|token| row(token, now)).collect(),
         is_admin: state.rights.borrow().is_administrator(who),
         is_everybody: owner.is_none(),
-        sessions: open.into_iter().map(sessions::row).collect(),
+        total,
+        sessions: open
+            .into_iter()
+            .map(|session| sessions::row(session, here.as_deref()))
+            .collect(),
+        open: count,
     })
 }
 

@@ -77,6 +77,7 @@ async fn shown(state: &AppState, permit: &Permit, chrome: Chrome) -> Result<Mach
     };
     Ok(MachinesPage {
         chrome,
+        total: state.machines.count(permit).await?,
         machines: machines.into_iter().map(row).collect(),
         known_groups: groups.policy().groups().keys().cloned().collect(),
         name: String::new(),

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::super::chrome::chrome;
 use super::typed;
 use crate::domain::identity::OpenSession;
+use crate::service::callers::{Caller, session_cookie};
 use crate::web::api::groups::administration;
 use crate::web::api::sessions::end_one;
 use crate::web::extract::change::Change;
@@ -16,9 +17,17 @@ use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Section, SessionRow, SessionsPage};
 
+/// What lists call the session of this very browser, if it came with one.
+pub(in crate::web::ui) fn here(state: &AppState, caller: &Caller, headers: &HeaderMap) -> Option<String> {
+    let id = session_cookie(headers).ok().flatten();
+    let id = id.filter(|_| caller.by_cookie)?;
+    Some(state.login.session_name(id))
+}
+
 /// A session as pages show it.
-pub(in crate::web::ui) fn row(session: OpenSession) -> SessionRow {
+pub(in crate::web::ui) fn row(session: OpenSession, here: Option<&str>) -> SessionRow {
     SessionRow {
+        is_here: here == Some(session.id.as_str()),
         id: session.id,
         user: session.username,
         created_at: session.created_at.to_string(),
@@ -34,9 +43,14 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, Problem> {
     administration(&state, &caller.identity)?;
     let sessions = state.login.sessions(None).await?;
+    let here = here(&state, &caller, &headers);
     let page = SessionsPage {
         chrome: chrome(&state, &caller, &headers, Section::Access),
-        sessions: sessions.into_iter().map(row).collect(),
+        total: state.login.count_sessions(None).await?,
+        sessions: sessions
+            .into_iter()
+            .map(|session| row(session, here.as_deref()))
+            .collect(),
     };
     Ok(state.view.page(StatusCode::OK, &page))
 }

@@ -30,7 +30,7 @@ pub use self::operations::{LogPart, NginxText, Operations, Reason};
 pub use self::refusal::Refusal;
 pub use self::server_form::{Fault, Past, ServerForm, Trial, TrialPart};
 pub use self::server_page::{
-    CallsPart, DiffLine, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
+    CallsPart, Diff, DiffLine, Held, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
 };
 pub use self::servers::{Figures, List, Removal, ServerList, ServerRow, Servers, Tab};
 pub use self::sign_in::{Authorize, Choice, Login};
