@@ -292,26 +292,3 @@ impl Page for ServerList {
         Servers::samples().into_iter().map(Self).collect()
     }
 }
-
-/// The question whether a server may go.
-#[derive(Debug, Clone, Serialize)]
-pub struct Removal {
-    /// Around it.
-    pub chrome: Chrome,
-    /// Its display name.
-    pub name: String,
-    /// Its path.
-    pub path: String,
-}
-
-impl Page for Removal {
-    const NAME: &'static str = "pages/removal.html";
-
-    fn samples() -> Vec<Self> {
-        vec![Self {
-            chrome: Chrome::sample(),
-            name: hostile(),
-            path: "/weather".to_owned(),
-        }]
-    }
-}
