@@ -152,6 +152,16 @@ async fn what_is_held_is_shown_with_its_difference_and_approved_on_the_page() {
         .form("/servers/w", &format!("csrf_token={token}&action=else"))
         .await;
     assert_eq!(odd.status, 422);
+    // Everything at once is asked about first.
+    let asked = browser
+        .form("/servers/w", &format!("csrf_token={token}&action=approve"))
+        .await;
+    assert!(
+        asked.status == 200 && asked.text().contains("Approve everything that changed?"),
+        "{}",
+        asked.text()
+    );
+    assert_eq!(caller.mcp("/w/mcp", &tool_call("now")).await.status, 403);
     let approved = browser
         .form(
             "/servers/w",

@@ -112,10 +112,42 @@ pub(super) fn tried(
     state.view.page(axum::http::StatusCode::OK, &page)
 }
 
-fn again(state: &AppState, change: &Change, path: Option<&ServerPath>, faults: Vec<Fault>) -> ServerForm {
+fn again(state: &AppState, change: &Change, path: Option<&ServerPath>, mut faults: Vec<Fault>) -> ServerForm {
     let chrome = chrome(state, &change.caller, &change.headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&change.caller.identity);
-    form(chrome, path, change.draft.0.clone(), faults, is_admin)
+    let unkept = unkept(&change.draft.0, path.is_some());
+    let has_unkept = !unkept.is_empty();
+    // The first fault of a field is the one that is shown: what was wrong with it before that it is empty now.
+    faults.extend(unkept);
+    ServerForm {
+        has_unkept,
+        ..form(chrome, path, change.draft.0.clone(), faults, is_admin)
+    }
+}
+
+/// Secret fields that were typed: nothing of them comes back, and whoever saves the page again would lose them in silence.
+fn unkept(fields: &Map<String, Value>, is_edit: bool) -> Vec<Fault> {
+    let text = |field: &str| fields.get(field).and_then(Value::as_str).unwrap_or_default();
+    let has_values = text("headers")
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .any(|(_, value)| !value.trim().is_empty());
+    let typed = [
+        ("auth_credential", !text("auth_credential").is_empty()),
+        ("headers", has_values),
+    ];
+    let message = if is_edit {
+        "what you typed was not kept; enter it again, or what was saved before stays"
+    } else {
+        "what you typed was not kept; enter it again"
+    };
+    let typed = typed.into_iter().filter(|(_, is_typed)| *is_typed);
+    typed
+        .map(|(field, _)| Fault {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        })
+        .collect()
 }
 
 /// The faults of a refusal; one that has none of its own is the whole form's.
@@ -189,6 +221,7 @@ fn form(
         is_admin,
         trial: None,
         faults,
+        has_unkept: false,
         history: Vec::new(),
     }
 }
@@ -271,4 +304,27 @@ fn written(server: &Server) -> Map<String, Value> {
         .into_iter()
         .map(|(name, text)| (name.to_owned(), Value::String(text)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_and_typed_is_said_to_be_lost_and_nothing_else() {
+        let rows = [
+            ("", "", ""),
+            ("hush", "", "auth_credential"),
+            ("", "X-Team: data", "headers"),
+            ("", "X-Team:\nX-Other: ", ""),
+            ("", "no header at all", ""),
+            ("hush", "X-Team:\nX-Other: hush", "auth_credential headers"),
+        ];
+        for (credential, headers, lost) in rows {
+            let fields = json!({"auth_credential": credential, "headers": headers});
+            let faults = unkept(fields.as_object().unwrap(), true);
+            let fields: Vec<String> = faults.into_iter().map(|fault| fault.field).collect();
+            assert_eq!(fields.join(" "), lost, "{credential} {headers}");
+        }
+    }
 }

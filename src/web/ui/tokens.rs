@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::access::sessions;
 use super::chrome::chrome;
 use super::faults;
+use super::question::{Doubt, first};
 use crate::clock::Timestamp;
 use crate::domain::token::Token;
 use crate::domain::{FieldFault, Kind};
@@ -46,6 +47,19 @@ pub(in crate::web) async fn page(
     Ok(state.view.page(StatusCode::OK, &page))
 }
 
+const REVOKE: Doubt = Doubt {
+    title: "Revoke this token?",
+    words: "Whoever uses it is refused at once.",
+    verb: "Revoke",
+    section: Section::Tokens,
+};
+const END: Doubt = Doubt {
+    title: "End this session?",
+    words: "If it is this browser's, you sign in again.",
+    verb: "End it",
+    section: Section::Tokens,
+};
+
 /// `POST /tokens`: `show` a new one, `download` it, `save` one that is shown as a file, `revoke` one, or `end` a session.
 pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
     let who = &change.caller.identity;
@@ -53,7 +67,21 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
         let value = change.draft.0.get(field).and_then(Value::as_str);
         value.unwrap_or_default().to_owned()
     };
-    match said("action").as_str() {
+    let back = if said("everybody") == "true" {
+        "/tokens?user=*"
+    } else {
+        links::TOKENS
+    };
+    let action = said("action");
+    let doubt = [("revoke", REVOKE), ("end", END)]
+        .into_iter()
+        .find(|(word, _)| *word == action);
+    if let Some((_, doubt)) = doubt
+        && let Some(asking) = first(&state, &change, (links::TOKENS, back), doubt)
+    {
+        return Ok(asking);
+    }
+    match action.as_str() {
         "revoke" => {
             let reach = within_reach(&state, who);
             let owner = Owner::of(reach.as_deref());
@@ -71,11 +99,6 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
             return Err(Problem::fields(vec![FieldFault::new("action", words)]));
         }
     }
-    let back = if said("everybody") == "true" {
-        "/tokens?user=*"
-    } else {
-        links::TOKENS
-    };
     Ok(Redirect::to(back).into_response())
 }
 

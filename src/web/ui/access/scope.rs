@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::chrome::chrome;
 use super::super::faults;
+use super::super::question::{Doubt, first};
 use super::super::server_page::{AROUND, lines};
 use super::typed;
 use crate::domain::access::Permit;
@@ -89,6 +90,19 @@ pub(in crate::web) async fn act_on_new(
     written(&state, &change, None).await
 }
 
+const DELETE: Doubt = Doubt {
+    title: "Remove this scope?",
+    words: "Whoever holds it loses what it allows, at once; the group of its name goes too.",
+    verb: "Remove",
+    section: Section::Access,
+};
+const RESET: Doubt = Doubt {
+    title: "Give it back to the file?",
+    words: "What was changed here is forgotten.",
+    verb: "Give back",
+    section: Section::Access,
+};
+
 /// `POST /access/scopes/{name}`.
 pub(in crate::web) async fn act(
     State(state): State<AppState>,
@@ -96,7 +110,17 @@ pub(in crate::web) async fn act(
     change: Change,
 ) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
-    match typed(&change.draft, "action").as_str() {
+    let action = typed(&change.draft, "action");
+    let doubt = [("delete", DELETE), ("reset", RESET)]
+        .into_iter()
+        .find(|(word, _)| *word == action);
+    let here = links::scope(&name);
+    if let Some((_, doubt)) = doubt
+        && let Some(asking) = first(&state, &change, (&here, &here), doubt)
+    {
+        return Ok(asking);
+    }
+    match action.as_str() {
         "delete" => state.scopes.delete(&permit, &name, true).await?,
         "reset" => state.scopes.reset(&permit, &name).await?,
         _ => return written(&state, &change, Some(&name)).await,

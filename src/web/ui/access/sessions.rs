@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::chrome::chrome;
+use super::super::question::{Doubt, first};
 use super::typed;
 use crate::domain::identity::OpenSession;
 use crate::service::callers::{Caller, session_cookie};
@@ -55,9 +56,20 @@ pub(in crate::web) async fn page(
     Ok(state.view.page(StatusCode::OK, &page))
 }
 
+const END: Doubt = Doubt {
+    title: "End this session?",
+    words: "Whoever uses it must sign in again.",
+    verb: "End it",
+    section: Section::Access,
+};
+
 /// `POST /access/sessions`: end the session `id`.
 pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
+    let here = (links::ACCESS_SESSIONS, links::ACCESS_SESSIONS);
+    if let Some(asking) = first(&state, &change, here, END) {
+        return Ok(asking);
+    }
     end_one(&state, permit.actor(), None, &typed(&change.draft, "id")).await?;
     Ok(Redirect::to(links::ACCESS_SESSIONS).into_response())
 }

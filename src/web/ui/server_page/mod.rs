@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::chrome::chrome;
+use super::question::{Doubt, first};
 use super::server_form::past;
 use super::spans;
 use crate::clock::Timestamp;
@@ -128,6 +129,13 @@ fn sight(words: &str) -> Sight {
     }
 }
 
+const APPROVE: Doubt = Doubt {
+    title: "Approve everything that changed?",
+    words: "Agents will read the new texts and may call the new tools.",
+    verb: "Approve",
+    section: Section::Servers,
+};
+
 /// `POST /servers/{path}`: `approve` what is held of `name` or of all, or `check` it now; and back to the page.
 pub(in crate::web) async fn act(
     State(state): State<AppState>,
@@ -140,6 +148,12 @@ pub(in crate::web) async fn act(
         Some("approve") => {
             let (permit, _) = state.registry.may(who, Action::Modify, &path).await?;
             let name = said("name").filter(|name| !name.is_empty());
+            let here = links::server(&path);
+            if name.is_none()
+                && let Some(asking) = first(&state, &change, (&here, &here), APPROVE)
+            {
+                return Ok(asking);
+            }
             let read = said("fingerprint").filter(|read| !read.is_empty());
             state.catalog.approve(&permit, &path, name, read).await?;
             "#offers"

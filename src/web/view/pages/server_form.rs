@@ -143,6 +143,8 @@ pub struct ServerForm {
     pub trial: Option<Trial>,
     /// What was wrong with what was typed.
     pub faults: Vec<Fault>,
+    /// Whether something secret was typed that did not come back with the page.
+    pub has_unkept: bool,
     /// What was done to it of late.
     pub history: Vec<Past>,
 }
@@ -177,6 +179,7 @@ impl Page for ServerForm {
             is_admin: true,
             trial: Trial::samples().pop(),
             faults: Vec::new(),
+            has_unkept: false,
             history: Vec::new(),
         };
         let fault = |field: &str| Fault {
@@ -193,9 +196,12 @@ impl Page for ServerForm {
             "num_tools",
             "license",
             "metadata",
+            "auth_credential",
+            "headers",
         ];
         let refused = Self {
             faults: fields.map(fault).to_vec(),
+            has_unkept: true,
             is_admin: false,
             name: hostile(),
             description: hostile(),
