@@ -194,6 +194,7 @@ impl Parts {
         );
         let advertised = identity::advertised(config, providers.clone());
         let catalog = Catalog::new(Arc::clone(&store), Arc::clone(&clock));
+        catalog.offer(ServerPath::ours().as_str(), web::tool_names());
         let monitor = Monitor::new(
             client.clone(),
             Arc::clone(&store),

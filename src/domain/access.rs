@@ -293,6 +293,11 @@ impl Callable<'_> {
         self.0.iter().any(|names| names.has(tool))
     }
 
+    /// Whether all are, whatever they are called.
+    pub fn has_all(&self) -> bool {
+        self.0.contains(&&Names::All)
+    }
+
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|names| names.is_empty())

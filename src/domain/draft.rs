@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::FieldFault;
 use super::egress::{self, AuthScheme, Egress, Written};
 use super::path::ServerPath;
+use super::scalar;
 use super::secret::Secret;
 use super::server::{Edit, NewServer, Profile};
 use super::upstream::UpstreamUrl;
@@ -70,8 +71,15 @@ impl Draft {
         self.0
             .keys()
             .filter(|key| !KNOWN.contains(&key.as_str()))
+            .filter(|key| *key != "auth_type" || !self.heeds_auth_type())
             .cloned()
             .collect()
+    }
+
+    /// Whether nothing is lost of it.
+    fn heeds_auth_type(&self) -> bool {
+        let is_none = self.0.get("auth_type").and_then(Value::as_str) == Some("none");
+        is_none || (scheme_of_type(&self.0).is_some() && !self.0.contains_key("auth_scheme"))
     }
 
     /// Read it as a new server.
@@ -194,7 +202,8 @@ impl Reader<'_> {
 
     fn egress(&mut self, old: Option<&Egress>) -> Egress {
         let old = old.cloned().unwrap_or_default();
-        let scheme = match self.text("auth_scheme").as_deref() {
+        let written = self.text("auth_scheme");
+        let scheme = match written.as_deref().or_else(|| scheme_of_type(self.draft)) {
             None => old.auth_scheme,
             Some("none") => AuthScheme::None,
             Some("bearer") => AuthScheme::Bearer,
@@ -332,8 +341,7 @@ impl Reader<'_> {
         let number = match self.draft.get(field)? {
             Value::Null => return None,
             Value::String(text) if text.trim().is_empty() => return None,
-            Value::String(text) => text.trim().parse::<i64>().ok(),
-            other => other.as_i64(),
+            other => scalar::whole(other),
         };
         match number {
             Some(number @ 0..=1_000_000) => Some(number),
@@ -347,14 +355,8 @@ impl Reader<'_> {
     fn flag(&mut self, field: &str) -> Option<bool> {
         let flag = match self.draft.get(field)? {
             Value::Null => return None,
-            Value::Bool(flag) => Some(*flag),
-            Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-                "" => return None,
-                "true" | "on" | "1" | "yes" => Some(true),
-                "false" | "off" | "0" | "no" => Some(false),
-                _ => None,
-            },
-            Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+            Value::String(text) if text.trim().is_empty() => return None,
+            other => scalar::flag(other),
         };
         if flag.is_none() {
             self.fault(field, "expected `true` or `false`");
@@ -421,6 +423,18 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+}
+
+/// The scheme that `auth_type` means, the word of earlier systems. With theirs the credential stood among the headers; a
+/// scheme of ours wants it by itself.
+fn scheme_of_type(draft: &Map<String, Value>) -> Option<&'static str> {
+    let text = |field: &str| draft.get(field).and_then(Value::as_str).map(str::trim);
+    let has_credential = text("auth_credential").is_some_and(|text| !text.is_empty());
+    match text("auth_type").filter(|_| has_credential)? {
+        "bearer" => Some("bearer"),
+        "api_key" | "api-key" => Some("api_key"),
+        _ => None,
     }
 }
 
@@ -517,5 +531,51 @@ mod tests {
             draft(json!({"name": "a", "visibility": "public"})).unknown(),
             ["visibility"]
         );
+    }
+
+    #[test]
+    fn the_older_word_for_the_scheme_counts_where_it_means_the_same() {
+        // What is written besides; the scheme, and what is ignored.
+        let rows = [
+            (json!({"auth_type": "none"}), AuthScheme::None, false),
+            (
+                json!({"auth_type": "bearer", "auth_credential": "x"}),
+                AuthScheme::Bearer,
+                false,
+            ),
+            (
+                json!({"auth_type": "api-key", "auth_credential": "x"}),
+                AuthScheme::ApiKey,
+                false,
+            ),
+            // The key stands among the headers.
+            (
+                json!({"auth_type": "api-key", "headers": [{"X-Key": "x"}]}),
+                AuthScheme::None,
+                true,
+            ),
+            (
+                json!({"auth_type": "oauth", "auth_credential": "x"}),
+                AuthScheme::None,
+                true,
+            ),
+            (json!({"auth_type": "custom"}), AuthScheme::None, true),
+            (
+                json!({"auth_type": "api-key", "auth_scheme": "bearer", "auth_credential": "x"}),
+                AuthScheme::Bearer,
+                true,
+            ),
+        ];
+        for (more, scheme, is_ignored) in rows {
+            let mut all = draft(json!({"name": "a", "path": "/a", "proxy_pass_url": "http://a/"}));
+            all.0.extend(more.as_object().unwrap().clone());
+            let new = all.new_server(Description::Optional).unwrap();
+            assert_eq!(new.profile.egress.auth_scheme, scheme, "{more}");
+            assert_eq!(
+                all.unknown().contains(&"auth_type".to_owned()),
+                is_ignored,
+                "{more}"
+            );
+        }
     }
 }

@@ -257,12 +257,12 @@ impl State {
         self.health.tools.map_or(self.said_tools, i64::from)
     }
 
-    /// What the feed and lists say of it.
-    pub fn shown(&self) -> Shown {
+    /// What the feed and lists say of it to whoever is told of so many tools ([`super::tally`]).
+    pub fn shown(&self, tools: i64) -> Shown {
         Shown {
             status: self.words(),
             last_checked_iso: self.health.checked_at,
-            num_tools: self.tools(),
+            num_tools: tools,
         }
     }
 }
@@ -274,7 +274,7 @@ pub struct Shown {
     pub status: String,
     /// The last check.
     pub last_checked_iso: Option<Timestamp>,
-    /// How many tools it has.
+    /// How many tools it has, as far as whoever reads this may use them.
     pub num_tools: i64,
 }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** a definition that is held is known to the gate before anybody is told of it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,10 +11,12 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::domain::Kind;
-use crate::domain::access::Permit;
+use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
 use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, held_fingerprint, take_over};
+use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
+use crate::domain::tally::{self, Tools};
 use crate::store::{self, Store};
 
 /// Versions that are shown.
@@ -44,12 +46,16 @@ impl Error {
 /// Names of tools that are held, by mount path.
 pub type Held = HashMap<String, HashSet<String>>;
 
+type Names = Arc<[Box<str>]>;
+
 /// The catalogue.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     held: watch::Sender<Arc<Held>>,
+    /// Names of all tools by mount path, to count those that somebody may use.
+    names: Arc<RwLock<HashMap<String, Names>>>,
     /// Counts the changes of what is offered.
     changes: watch::Sender<u64>,
     /// What was taken over last, so that a list that stays the same costs no query.
@@ -65,20 +71,59 @@ impl Catalog {
             store,
             clock,
             held: watch::Sender::default(),
+            names: Arc::default(),
             changes: watch::Sender::default(),
             seen: Arc::default(),
             writing: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// Learn what is held.
+    /// Learn which tools there are, and what is held.
     pub async fn load(&self) -> Result<(), store::Error> {
+        let mut names: HashMap<String, Vec<Box<str>>> = HashMap::new();
+        for (path, name) in self.store.tool_names().await? {
+            names.entry(path).or_default().push(name.into());
+        }
+        for (path, names) in names {
+            self.offer(&path, names);
+        }
+        self.load_held().await
+    }
+
+    async fn load_held(&self) -> Result<(), store::Error> {
         let mut held = Held::new();
         for (path, name) in self.store.held_tools().await? {
             held.entry(path).or_default().insert(name);
         }
         self.held.send_replace(Arc::new(held));
         Ok(())
+    }
+
+    /// Know that the tools at a path are these.
+    pub fn offer(&self, path: &str, names: Vec<Box<str>>) {
+        let mut all = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(path.to_owned(), names.into());
+    }
+
+    /// How many of a server's tools, which are so many, somebody is told of.
+    pub fn told(
+        &self,
+        rights: &Rights,
+        who: &Identity,
+        (path, name): (&ServerPath, &str),
+        total: i64,
+    ) -> i64 {
+        let names = {
+            let all = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            all.get(path.as_str()).map(Arc::clone)
+        };
+        let held = self.held.borrow();
+        let tools = Tools {
+            total,
+            names: names.as_deref(),
+            held: held.get(path.as_str()),
+        };
+        tally::told(rights, who, (path, name), tools)
     }
 
     /// What is held, and every change of it.
@@ -113,7 +158,10 @@ impl Catalog {
         let before: Vec<Kept> = before.into_iter().map(|(_, kept)| kept).collect();
         let first = first && before.is_empty();
         let plan = take_over(&before, entries, pinned, first, self.clock.now());
-        if plan.changed {
+        let offered = plan.kept.iter().filter(|kept| kept.kind == EntryKind::Tool);
+        let offered = offered.map(|kept| Box::from(kept.name.as_str())).collect();
+        let changed = plan.changed;
+        if changed {
             let held = plan
                 .kept
                 .iter()
@@ -132,6 +180,10 @@ impl Catalog {
                 }
             });
             self.store.put_catalog(path.as_str(), plan).await?;
+        }
+        // Before anybody is told to look again.
+        self.offer(path.as_str(), offered);
+        if changed {
             self.changes.send_modify(|count| *count += 1);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,6 +207,10 @@ impl Catalog {
     /// A server that is gone: what was held of it holds nobody up who comes to its path.
     pub fn remove(&self, path: &str) {
         self.forget(path);
+        self.names
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(path);
         self.held.send_if_modified(|all| {
             let had = all.contains_key(path);
             if had {
@@ -199,7 +255,7 @@ impl Catalog {
         };
         let count = self.store.approve(path, name, event).await?;
         self.forget(path.as_str());
-        self.load().await?;
+        self.load_held().await?;
         self.changes.send_modify(|count| *count += 1);
         Ok(count)
     }

@@ -6,7 +6,7 @@
 //! **Invariants:** nobody waits for a slow listener, who is let go; listeners are bounded; whoever stays hears the last state of
 //! every server, and of each that is gone.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -105,8 +105,10 @@ pub struct Listener {
 struct View {
     identity: Arc<Identity>,
     rights: Arc<Rights>,
-    /// What it was told of and may still see.
-    seen: HashSet<ServerPath>,
+    /// What it was told of and may still see, with how many tools.
+    seen: HashMap<ServerPath, i64>,
+    /// Up to which change of what is offered.
+    offered: u64,
 }
 
 impl Feed {
@@ -144,7 +146,8 @@ impl Feed {
         let view = caller.map(|identity| View {
             identity,
             rights: self.0.rights.borrow().clone(),
-            seen: HashSet::new(),
+            seen: HashMap::new(),
+            offered: self.0.monitor.offered(),
         });
         Some(Listener {
             feed: self.clone(),
@@ -158,9 +161,17 @@ impl Feed {
     pub fn states(&self, caller: Option<&Identity>) -> BTreeMap<ServerPath, Shown> {
         let rights = self.0.rights.borrow().clone();
         let states = self.0.monitor.states().into_iter();
-        let seen = states
-            .filter(|(path, state)| caller.is_none_or(|caller| rights.may_see(caller, path, &state.name)));
-        seen.map(|(path, state)| (path, state.shown())).collect()
+        let shown = |(path, state): (ServerPath, Arc<State>)| {
+            let shown = match caller {
+                None => state.shown(state.tools()),
+                Some(caller) if rights.may_see(caller, &path, &state.name) => {
+                    self.0.monitor.shown_to(&rights, caller, (&path, &state))
+                }
+                Some(_) => return None,
+            };
+            Some((path, shown))
+        };
+        states.filter_map(shown).collect()
     }
 
     /// What it did.
@@ -267,7 +278,12 @@ impl Feed {
         if updates.is_empty() || self.0.frames.receiver_count() == 0 {
             return;
         }
-        let text = words(updates.iter().map(|(path, state)| (path, state.as_deref())));
+        let shown = |state: &Arc<State>| state.shown(state.tools());
+        let text = words(
+            updates
+                .iter()
+                .map(|(path, state)| (path, state.as_ref().map(shown))),
+        );
         self.0.told.fetch_add(1, Ordering::Relaxed);
         // Whoever left meanwhile needs nothing.
         self.0.frames.send(Arc::new(Frame { updates, text })).ok();
@@ -278,18 +294,17 @@ impl Listener {
     /// The first message: everything. None when there is nothing.
     pub fn first(&mut self) -> Option<Bytes> {
         let states = self.feed.0.monitor.states();
-        let seen: Vec<_> = match &mut self.view {
-            None => states,
-            Some(view) => {
-                let seen: Vec<_> = states
-                    .into_iter()
-                    .filter(|(path, state)| view.rights.may_see(&view.identity, path, &state.name))
-                    .collect();
-                view.seen = seen.iter().map(|(path, _)| path.clone()).collect();
-                seen
+        match &mut self.view {
+            None => {
+                let shown = |state: &State| Some(state.shown(state.tools()));
+                let all = states.iter().map(|(path, state)| (path, shown(state)));
+                (!states.is_empty()).then(|| words(all))
             }
-        };
-        (!seen.is_empty()).then(|| words(seen.iter().map(|(path, state)| (path, Some(&**state)))))
+            Some(view) => {
+                let all = states.into_iter().map(|(path, state)| (path, Some(state)));
+                view.cut(&self.feed.0.monitor, &all.collect())
+            }
+        }
     }
 
     /// The next message. Nothing is lost when the wait is given up.
@@ -309,7 +324,7 @@ impl Listener {
             match &mut self.view {
                 None => return Ok(frame.text.clone()),
                 Some(view) => {
-                    if let Some(text) = view.cut(&frame.updates) {
+                    if let Some(text) = view.cut(&self.feed.0.monitor, &frame.updates) {
                         return Ok(text);
                     }
                 }
@@ -319,38 +334,43 @@ impl Listener {
 
     /// The caller is still known, perhaps as somebody else: what it sees now and did not, or sees no more.
     pub fn still(&mut self, identity: Arc<Identity>) -> Option<Bytes> {
-        let rights = self.feed.0.rights.borrow().clone();
+        let monitor = &self.feed.0.monitor;
+        let (rights, offered) = (self.feed.0.rights.borrow().clone(), monitor.offered());
         let view = self.view.as_mut()?;
         let same = Arc::ptr_eq(&rights, &view.rights) && *identity == *view.identity;
-        if same {
+        if same && offered == view.offered {
             return None;
         }
-        (view.rights, view.identity) = (rights, identity);
-        let states = self.feed.0.monitor.states().into_iter();
-        let all: Batch = states.map(|(path, state)| (path, Some(state))).collect();
-        let unchanged = |path: &ServerPath, state: &State| {
-            view.seen.contains(path) == view.rights.may_see(&view.identity, path, &state.name)
+        (view.rights, view.identity, view.offered) = (rights, identity, offered);
+        let states = monitor.states().into_iter();
+        let is_different = |(path, state): &(ServerPath, Arc<State>)| {
+            let now = view.shown(monitor, path, state).map(|shown| shown.num_tools);
+            now != view.seen.get(path).copied()
         };
-        let differences: Batch = all
-            .into_iter()
-            .filter(|(path, state)| state.as_ref().is_some_and(|state| !unchanged(path, state)))
-            .collect();
-        view.cut(&differences)
+        let differences = states.filter(is_different);
+        let differences = differences.map(|(path, state)| (path, Some(state))).collect();
+        view.cut(monitor, &differences)
     }
 }
 
 impl View {
+    /// A server as this caller sees it.
+    fn shown(&self, monitor: &Monitor, path: &ServerPath, state: &State) -> Option<Shown> {
+        let may_see = self.rights.may_see(&self.identity, path, &state.name);
+        may_see.then(|| monitor.shown_to(&self.rights, &self.identity, (path, state)))
+    }
+
     /// What of these changes this caller is told.
-    fn cut(&mut self, updates: &Batch) -> Option<Bytes> {
-        let mut told: Vec<(&ServerPath, Option<&State>)> = Vec::new();
+    fn cut(&mut self, monitor: &Monitor, updates: &Batch) -> Option<Bytes> {
+        let mut told: Vec<(&ServerPath, Option<Shown>)> = Vec::new();
         for (path, state) in updates {
-            let visible = state
+            let shown = state
                 .as_deref()
-                .filter(|state| self.rights.may_see(&self.identity, path, &state.name));
-            if visible.is_some() {
-                self.seen.insert(path.clone());
-                told.push((path, visible));
-            } else if self.seen.remove(path) {
+                .and_then(|state| self.shown(monitor, path, state));
+            if let Some(shown) = shown {
+                self.seen.insert(path.clone(), shown.num_tools);
+                told.push((path, Some(shown)));
+            } else if self.seen.remove(path).is_some() {
                 told.push((path, None));
             }
         }
@@ -363,14 +383,14 @@ fn take(batch: &mut Batch, (path, state): Update) {
 }
 
 /// One message: an object by path, as the seed shows it.
-fn words<'a>(updates: impl Iterator<Item = (&'a ServerPath, Option<&'a State>)>) -> Bytes {
+fn words<'a>(updates: impl Iterator<Item = (&'a ServerPath, Option<Shown>)>) -> Bytes {
     let removed = || Shown {
         status: REMOVED.to_owned(),
         last_checked_iso: None,
         num_tools: 0,
     };
     let rows: BTreeMap<&str, Shown> = updates
-        .map(|(path, state)| (path.as_str(), state.map_or_else(removed, State::shown)))
+        .map(|(path, state)| (path.as_str(), state.unwrap_or_else(removed)))
         .collect();
     // Texts and numbers only: it cannot fail.
     serde_json::to_vec(&rows).unwrap_or_default().into()

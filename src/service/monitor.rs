@@ -22,10 +22,12 @@ use super::check::{Checker, Outcome, complain};
 use super::schedule::Schedule;
 use super::states::States;
 use crate::clock::{Clock, Timestamp};
-use crate::domain::health::{Health, State, Thresholds, judge};
+use crate::domain::access::Rights;
+use crate::domain::health::{Health, Shown, State, Thresholds, judge};
+use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::route::{Route, Table};
-use crate::domain::server::Revision;
+use crate::domain::server::{Revision, Server};
 use crate::mcp::Client;
 use crate::store::{self, Check, Past, Store};
 
@@ -154,6 +156,25 @@ impl Monitor {
     /// One server.
     pub fn state(&self, path: &ServerPath) -> Option<Arc<State>> {
         self.0.states.of(path)
+    }
+
+    /// How many tools of a server somebody is told of.
+    pub fn tools_for(&self, rights: &Rights, who: &Identity, server: &Server) -> i64 {
+        let known = self.state(&server.path);
+        let total = known.map_or(server.profile.num_tools, |known| known.tools());
+        let named = (&server.path, server.profile.name.as_str());
+        self.0.catalog.told(rights, who, named, total)
+    }
+
+    /// What somebody is told of how a server is.
+    pub fn shown_to(&self, rights: &Rights, who: &Identity, (path, state): (&ServerPath, &State)) -> Shown {
+        let named = (path, state.name.as_str());
+        state.shown(self.0.catalog.told(rights, who, named, state.tools()))
+    }
+
+    /// Counts the changes of what servers offer and of what is held.
+    pub fn offered(&self) -> u64 {
+        *self.0.catalog.changes().borrow()
     }
 
     /// The checks of a server since then, newest first.

@@ -30,6 +30,9 @@ pub enum Error {
     /// Their scopes do not allow it.
     #[error("{0}")]
     Denied(&'static str),
+    /// One server is called so, and another one stands there, or is called so too.
+    #[error("`{0}` means several servers: say the path, with its `/`, such as `/{0}`")]
+    Ambiguous(String),
     /// It is our own server.
     #[error("this server is built into the gateway: it cannot be changed, switched off or removed")]
     BuiltIn,
@@ -51,7 +54,7 @@ impl Error {
             Self::Unknown => Kind::NotFound,
             Self::Denied(_) => Kind::Forbidden,
             Self::BuiltIn => Kind::Refused,
-            Self::Field(_) => Kind::Invalid,
+            Self::Field(_) | Self::Ambiguous(_) => Kind::Invalid,
             Self::Store(error) => error.kind(),
             Self::Sealed(_) => Kind::Internal,
         }
@@ -261,26 +264,17 @@ impl Registry {
         }
     }
 
-    /// The path of a server that somebody calls by its path or its display name.
+    /// The path of a server that they may see, by its path or its display name.
+    ///
+    /// Text with a `/` before or behind it is a path. Any other may be a name, too, and is looked for only among what they
+    /// may see: a hidden server must not stand in the way of a name, nor show itself by it.
     pub async fn named(&self, who: &Identity, text: &str) -> Result<ServerPath, Error> {
-        if let Ok(path) = ServerPath::of_known(text)
-            && self.at(&path).await?.is_some()
-        {
+        let is_path = text.starts_with('/') || text.ends_with('/');
+        if !is_path && let Some(path) = meant(text, &self.list(who).await?)? {
             return Ok(path);
         }
-        let mut same = self
-            .list(who)
-            .await?
-            .into_iter()
-            .filter(|server| server.profile.name == text);
-        match (same.next(), same.next()) {
-            (Some(server), None) => Ok(server.path),
-            (Some(_), Some(_)) => {
-                let message = "several servers have this name; use the path";
-                Err(Error::Field(FieldFault::new("server_name", message)))
-            }
-            (None, _) => Err(Error::Unknown),
-        }
+        let path = ServerPath::of_known(text).map_err(|_| Error::Unknown)?;
+        Ok(self.visible(who, &path).await?.path)
     }
 
     /// A forbidden address is refused at once; a name that does not resolve yet may come to.
@@ -298,6 +292,17 @@ impl Registry {
             deed,
             target: path.as_str().to_owned(),
         }
+    }
+}
+
+/// Which of these servers stands at this path or has this name. One that is another's name means neither: else whoever
+/// registers a path would get the calls that were meant for a name.
+fn meant(text: &str, seen: &[Server]) -> Result<Option<ServerPath>, Error> {
+    let is_meant = |server: &&Server| server.path.name() == text || server.profile.name == text;
+    let mut all = seen.iter().filter(is_meant);
+    match (all.next(), all.next()) {
+        (Some(_), Some(_)) => Err(Error::Ambiguous(text.chars().take(80).collect())),
+        (one, _) => Ok(one.map(|server| server.path.clone())),
     }
 }
 
@@ -328,4 +333,45 @@ fn trust(permit: &Permit, wish: Option<bool>) -> Result<Option<bool>, Error> {
         ));
     }
     Ok(wish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_anothers_path_means_neither() {
+        let server = |path: &str, name: &str| {
+            let mut server = Server::sample(path, "http://127.0.0.1:9/", &[]);
+            name.clone_into(&mut server.profile.name);
+            server
+        };
+        let all = [
+            server("/finance", "fininfo"),
+            server("/fininfo", "Prices"),
+            server("/weather", "weather"),
+            server("/a", "Twin"),
+            server("/b", "Twin"),
+            server("/team/time", "Clock"),
+        ];
+        let rows = [
+            ("finance", Some("/finance")),
+            ("fininfo", None),
+            ("Prices", Some("/fininfo")),
+            ("weather", Some("/weather")),
+            ("Twin", None),
+            ("team/time", Some("/team/time")),
+        ];
+        for (text, expected) in rows {
+            match (meant(text, &all), expected) {
+                (Ok(found), Some(_)) => assert_eq!(found.as_ref().map(ServerPath::as_str), expected),
+                (Err(Error::Ambiguous(said)), None) => assert_eq!(said, text),
+                (other, _) => panic!("{text}: {other:?}"),
+            }
+        }
+        // Who may not see the other one is not told of it.
+        let seen = meant("fininfo", all.get(..1).unwrap_or_default()).unwrap();
+        assert_eq!(seen.as_ref().map(ServerPath::as_str), Some("/finance"));
+        assert!(meant("nobody", &all).unwrap().is_none());
+    }
 }

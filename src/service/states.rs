@@ -127,7 +127,7 @@ impl States {
         let state = Arc::new(state);
         let before = all.insert(path.clone(), Arc::clone(&state));
         let same = before.is_some_and(|before| {
-            before.shown() == state.shown()
+            before.shown(before.tools()) == state.shown(state.tools())
                 && before.is_checked == state.is_checked
                 && before.name == state.name
         });

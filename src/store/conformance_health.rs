@@ -109,6 +109,9 @@ pub(super) async fn catalogues_are_kept_with_their_versions(store: &dyn Store) {
     let mut all = store.held_tools().await.unwrap();
     all.sort();
     assert_eq!(all, [held("a"), held("c")]);
+    let mut all = store.tool_names().await.unwrap();
+    all.sort();
+    assert_eq!(all, [held("a"), held("c")], "what is gone is no tool any more");
     let versions = store.versions(&path, 9).await.unwrap();
     let said: Vec<_> = versions
         .iter()

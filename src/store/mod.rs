@@ -299,6 +299,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn catalog(&self, path: Option<&str>) -> Result<Vec<(String, Kept)>, Error>;
     /// Tools that the gate refuses until somebody approves them: path and name.
     async fn held_tools(&self) -> Result<Vec<(String, String)>, Error>;
+    /// Names of the tools that servers offer, by path.
+    async fn tool_names(&self) -> Result<Vec<(String, String)>, Error>;
     /// The versions of a server's entries, newest first, at most so many.
     async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error>;
     /// Let what is held of one entry, or of all of a server's, count from now on; how many there were.

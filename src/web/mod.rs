@@ -33,7 +33,7 @@ use std::sync::Arc;
 use tower::Service;
 
 pub use extract::client_ip::Arrival;
-pub use mcpgw::tool_count;
+pub use mcpgw::{tool_count, tool_names};
 pub use state::{AppState, Site};
 
 /// Pages, forms and API.

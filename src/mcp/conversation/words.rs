@@ -52,6 +52,13 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it would answer somebody with another credential.
+    pub fn wants_credential(&self) -> bool {
+        matches!(self, Self::Unauthorized(_))
+    }
+}
+
+impl Failure {
     /// Whether another way of speaking could not help.
     pub(super) fn is_final(&self) -> bool {
         matches!(

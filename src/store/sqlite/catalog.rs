@@ -121,8 +121,17 @@ pub(super) fn list(tx: &Transaction<'_>, path: Option<&str>) -> Result<Vec<(Stri
 
 /// Names of what is held, by path.
 pub(super) fn held(tx: &Transaction<'_>) -> Result<Vec<(String, String)>, Error> {
-    let sql = "SELECT path, name FROM catalog WHERE kind = 'tool' AND (held IS NOT NULL OR is_new = 1)";
-    let mut statement = tx.prepare_cached(sql)?;
+    names(tx, "AND (held IS NOT NULL OR is_new = 1)")
+}
+
+/// Names of all tools, by path.
+pub(super) fn tool_names(tx: &Transaction<'_>) -> Result<Vec<(String, String)>, Error> {
+    names(tx, "")
+}
+
+fn names(tx: &Transaction<'_>, which: &str) -> Result<Vec<(String, String)>, Error> {
+    let sql = format!("SELECT path, name FROM catalog WHERE kind = 'tool' {which}");
+    let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

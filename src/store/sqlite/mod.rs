@@ -394,6 +394,10 @@ impl Store for Sqlite {
         self.db.read(catalog::held).await
     }
 
+    async fn tool_names(&self) -> Result<Vec<(String, String)>, Error> {
+        self.db.read(catalog::tool_names).await
+    }
+
     async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error> {
         let path = path.clone();
         self.db

@@ -29,9 +29,10 @@ const MOST_PAST: u32 = 10_000;
 /// A caller waits no longer than this for the first check.
 const LONGEST_WAIT: u64 = 25;
 
-/// A server's state in the words of the feed (contract, section 2).
-pub(in crate::web) fn words(state: &health::State) -> Value {
-    json!(state.shown())
+/// A server's state in the words of the feed (contract, section 2), as somebody is told of it.
+fn words(state: &AppState, who: &Identity, path: &ServerPath, known: &health::State) -> Value {
+    let rights = state.rights.borrow().clone();
+    json!(state.monitor.shown_to(&rights, who, (path, known)))
 }
 
 /// `GET /api/servers/health`: every server that the caller may see, by path.
@@ -44,8 +45,11 @@ pub(in crate::web) fn seen_by(state: &AppState, who: &Identity) -> Map<String, V
     let rights = state.rights.borrow().clone();
     let states = state.monitor.states().into_iter();
     let seen = states.filter(|(path, one)| rights.may_see(who, path, &one.name));
-    seen.map(|(path, one)| (path.as_str().to_owned(), words(&one)))
-        .collect()
+    seen.map(|(path, one)| {
+        let shown = state.monitor.shown_to(&rights, who, (&path, &one));
+        (path.as_str().to_owned(), json!(shown))
+    })
+    .collect()
 }
 
 /// How far a history goes back.
@@ -71,7 +75,7 @@ pub(in crate::web) async fn one(
     let health = known.as_ref().map(|known| &known.health);
     Ok(Json(json!({
         "path": server.path,
-        "health": known.as_ref().map(|known| words(known)),
+        "health": known.as_ref().map(|known| words(&state, &caller.identity, &server.path, known)),
         "transport": health.and_then(|health| health.transport),
         "latency_ms": health.and_then(|health| health.latency).map(|latency| latency.as_millis()),
         "since": health.and_then(|health| health.changed_at),
@@ -113,7 +117,7 @@ pub(in crate::web) async fn refreshed(
         .await
         .and_then(|checked| checked.state);
     let checked = checked.ok_or_else(|| Problem::new(Kind::Unavailable, "the server is not routed yet"))?;
-    let mut body = match words(&checked) {
+    let mut body = match words(state, who, path, &checked) {
         Value::Object(map) => map,
         _ => Map::new(),
     };

@@ -22,8 +22,11 @@ pub(in crate::web) async fn list(
     State(state): State<AppState>,
     Member(caller): Member,
 ) -> Result<Json<Vec<Map<String, Value>>>, Problem> {
-    let servers = state.registry.list(&caller.identity).await?;
-    Ok(Json(servers.iter().map(|server| row(&state, server)).collect()))
+    let who = &*caller.identity;
+    let servers = state.registry.list(who).await?;
+    Ok(Json(
+        servers.iter().map(|server| row(&state, who, server)).collect(),
+    ))
 }
 
 /// Register a server.
@@ -35,7 +38,7 @@ pub(in crate::web) async fn create(
         let written = (&*change.caller.identity, &change.draft);
         servers::create(&state, written, Description::Optional).await?
     };
-    let mut body = with_standing(record(&state, &server), &standing);
+    let mut body = with_standing(record(&state, &change.caller.identity, &server), &standing);
     body.insert("name".to_owned(), json!(server.profile.name));
     body.insert("enabled".to_owned(), json!(server.enabled));
     body.insert("ignored".to_owned(), json!(change.draft.unknown()));
@@ -77,8 +80,8 @@ pub(in crate::web) async fn switch(
             ));
         }
     };
-    let path = state.registry.named(&change.caller.identity, name).await?;
-    let (server, standing) =
-        servers::switch(&state, (&change.caller.identity, &change.draft), &path, on).await?;
-    Ok(Json(with_standing(row(&state, &server), &standing)))
+    let who = &*change.caller.identity;
+    let path = state.registry.named(who, name).await?;
+    let (server, standing) = servers::switch(&state, (who, &change.draft), &path, on).await?;
+    Ok(Json(with_standing(row(&state, who, &server), &standing)))
 }

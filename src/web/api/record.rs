@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::health::Transport;
+use crate::domain::identity::Identity;
 use crate::domain::server::{Server, Standing};
 use crate::web::state::AppState;
 
@@ -17,8 +18,14 @@ pub(crate) fn health_words(state: &AppState, server: &Server) -> String {
     }
 }
 
-/// The stored record (contract, section 6.2).
-pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
+/// How many of its tools somebody is told of.
+pub(in crate::web) fn tools_for(state: &AppState, who: &Identity, server: &Server) -> i64 {
+    let rights = state.rights.borrow().clone();
+    state.monitor.tools_for(&rights, who, server)
+}
+
+/// The stored record (contract, section 6.2), as somebody sees it.
+pub(super) fn record(state: &AppState, who: &Identity, server: &Server) -> Map<String, Value> {
     let profile = &server.profile;
     let known = state.monitor.state(&server.path);
     let health = known.as_ref().map(|known| &known.health);
@@ -28,7 +35,7 @@ pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
         "path": server.path,
         "proxy_pass_url": profile.proxy_pass_url,
         "tags": profile.tags,
-        "num_tools": health.and_then(|health| health.tools).map_or(profile.num_tools, i64::from),
+        "num_tools": tools_for(state, who, server),
         "num_stars": profile.num_stars,
         "is_python": profile.is_python,
         "license": profile.license,
@@ -62,8 +69,8 @@ pub(super) fn record(state: &AppState, server: &Server) -> Map<String, Value> {
 }
 
 /// A row of a list: the record and its other names.
-pub(in crate::web) fn row(state: &AppState, server: &Server) -> Map<String, Value> {
-    let mut row = record(state, server);
+pub(in crate::web) fn row(state: &AppState, who: &Identity, server: &Server) -> Map<String, Value> {
+    let mut row = record(state, who, server);
     row.remove("tool_list");
     row.insert("name".to_owned(), json!(server.profile.name));
     row.insert("display_name".to_owned(), json!(server.profile.name));

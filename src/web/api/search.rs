@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Request, State};
 use serde_json::{Map, Value, json};
 
-use crate::domain::FieldFault;
 use crate::domain::search::Query;
+use crate::domain::{FieldFault, scalar};
 use crate::service::search::{Found, FoundServer, FoundTool};
 use crate::web::extract::change::fields;
 use crate::web::extract::visitor::Member;
@@ -62,9 +62,12 @@ fn question(asked: &Map<String, Value>) -> Result<Query, Vec<FieldFault>> {
         fault("query", "expected a text");
         "?"
     });
-    let limit = match given("max_results") {
+    // A form sends the fields that were left empty, too.
+    let filled =
+        |key: &str| given(key).filter(|value| value.as_str().is_none_or(|text| !text.trim().is_empty()));
+    let limit = match filled("max_results") {
         None => None,
-        Some(value) => value.as_i64().or(Some(0)),
+        Some(value) => scalar::whole(value).or(Some(0)),
     };
     let tags = given("tags").map(texts);
     let tags = tags.unwrap_or_else(|| Some(Vec::new())).unwrap_or_else(|| {
@@ -84,7 +87,7 @@ fn question(asked: &Map<String, Value>) -> Result<Query, Vec<FieldFault>> {
             Vec::new()
         })
     });
-    let mut flag = |key: &str| match given(key).map_or(Some(false), Value::as_bool) {
+    let mut flag = |key: &str| match filled(key).map_or(Some(false), scalar::flag) {
         Some(flag) => flag,
         None => {
             fault(key, "expected true or false");

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::health;
-use super::record::{health_words, record, row, with_standing};
+use super::record::{health_words, record, row, tools_for, with_standing};
 use crate::domain::access::Action;
 use crate::domain::draft::{Description, Draft};
 use crate::domain::identity::Identity;
@@ -73,7 +73,7 @@ pub(in crate::web) async fn register(State(state): State<AppState>, change: Chan
         Err(problem) if change.from_page => server_form::refused(&state, &change, None, &problem),
         Err(problem) => problem.into_response(),
         Ok((server, standing)) => {
-            let mut service = record(&state, &server);
+            let mut service = record(&state, &change.caller.identity, &server);
             service.insert("name".to_owned(), json!(server.profile.name));
             let mut body = Map::new();
             body.insert("message".to_owned(), json!("Service registered successfully"));
@@ -109,7 +109,7 @@ pub(in crate::web) async fn toggle(
     let known = state.monitor.state(&path);
     let checked = known.as_ref().and_then(|known| known.health.checked_at);
     body.insert("last_checked_iso".to_owned(), json!(checked));
-    let tools = known.map_or(server.profile.num_tools, |known| known.tools());
+    let tools = tools_for(&state, &change.caller.identity, &server);
     body.insert("num_tools".to_owned(), json!(tools));
     Ok(Json(with_standing(body, &standing)).into_response())
 }
@@ -182,7 +182,7 @@ pub(in crate::web) async fn details_of(
         let rows = servers.iter().map(|server| {
             (
                 server.path.as_str().to_owned(),
-                Value::Object(record(state, server)),
+                Value::Object(record(state, who, server)),
             )
         });
         return Ok(Value::Object(rows.collect()));
@@ -191,7 +191,10 @@ pub(in crate::web) async fn details_of(
         ServerPath::of_known(path).map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
     let server = state.registry.visible(who, &path).await?;
     let standing = standing(state, &path, Revision::default()).await;
-    Ok(Value::Object(with_standing(record(state, &server), &standing)))
+    Ok(Value::Object(with_standing(
+        record(state, who, &server),
+        &standing,
+    )))
 }
 
 /// How a list is cut.
@@ -241,7 +244,7 @@ pub(in crate::web) async fn list(
         .iter()
         .skip(offset)
         .take(limit)
-        .map(|server| row(&state, server))
+        .map(|server| row(&state, &caller.identity, server))
         .collect();
     let has_next = offset.saturating_add(rows.len()) < total;
     Ok(Json(

@@ -2,8 +2,8 @@
 //!
 //! The protocol library has no such transport any more, and clients of the earlier systems know no other way.
 //!
-//! **Invariants:** an address is its principal's alone (the gate binds it), and dies with its stream; queues are bounded, so
-//! a client that does not read holds up nobody but itself.
+//! **Invariants:** an address is its principal's alone (the gate binds it), and dies with its stream; queues and the requests
+//! under way are bounded, so a client that does not read holds up nobody but itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +14,16 @@ use futures_util::{SinkExt, StreamExt, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, GetExtensions, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, GetExtensions, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+};
 use rmcp::service::{RunningService, serve_directly};
 use serde_json::Value;
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio_util::sync::PollSender;
+use tokio_util::sync::{DropGuard, PollSender};
 
 use super::server::Server;
+use super::under_way::{NoPlace, UnderWay};
 use super::{Asking, boxed, refuse};
 use crate::service::stream::Coming;
 
@@ -29,12 +32,14 @@ const MOST_OF_ONE: usize = 32;
 const MOST: usize = 1_000;
 /// Messages that wait, in each direction.
 const QUEUE: usize = 32;
+const TOO_MANY: &str = "too many requests or messages wait on this stream; read its answers first";
 
 /// An open stream, seen by whoever posts to it.
 #[derive(Debug)]
 struct Open {
     principal: String,
     questions: mpsc::Sender<ClientJsonRpcMessage>,
+    under_way: UnderWay,
 }
 
 type Book = Arc<Mutex<HashMap<String, Open>>>;
@@ -63,8 +68,22 @@ impl Drop for Listed {
 struct Conversation {
     first: Option<Bytes>,
     answers: mpsc::Receiver<ServerJsonRpcMessage>,
+    under_way: UnderWay,
     _listed: Listed,
+    _until: DropGuard,
     _running: RunningService<RoleServer, Server>,
+}
+
+impl Conversation {
+    /// The next message that the reader wants.
+    async fn next(&mut self) -> Option<ServerJsonRpcMessage> {
+        loop {
+            let message = self.answers.recv().await?;
+            if self.under_way.take(&message) {
+                return Some(message);
+            }
+        }
+    }
 }
 
 impl Streams {
@@ -89,7 +108,13 @@ impl Streams {
             let words = "too many open streams; close some, or use `/mcpgw/mcp`";
             return refuse(StatusCode::SERVICE_UNAVAILABLE, 503, words, &Value::Null);
         }
-        open.insert(id.clone(), Open { principal, questions });
+        let under_way = UnderWay::default();
+        let known = Open {
+            principal,
+            questions,
+            under_way: under_way.clone(),
+        };
+        open.insert(id.clone(), known);
         drop(open);
         let listed = Listed {
             open: Arc::clone(&self.open),
@@ -100,13 +125,15 @@ impl Streams {
         let conversation = Conversation {
             first: Some(format!("event: endpoint\ndata: {base}/messages/?session_id={id}\n\n").into()),
             answers,
+            _until: under_way.until_dropped(),
+            under_way,
             _listed: listed,
             _running: serve_directly(self.server.clone(), (Box::pin(sink), source), None),
         };
         let events = stream::unfold(conversation, |mut conversation| async move {
             let event = match conversation.first.take() {
                 Some(first) => first,
-                None => event(&conversation.answers.recv().await?),
+                None => event(&conversation.next().await?),
             };
             Some((Ok(Frame::data(event)), conversation))
         });
@@ -119,14 +146,14 @@ impl Streams {
     /// Take a message for a stream; its answer comes there.
     pub(super) fn post(&self, asking: Asking, query: &str, body: &[u8], id: &Value) -> Response<Coming> {
         let session = query.split('&').find_map(|pair| pair.strip_prefix("session_id="));
-        let questions = {
+        let known = {
             let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let known = session.and_then(|session| open.get(session));
             known
                 .filter(|known| known.principal == asking.who.principal())
-                .map(|known| known.questions.clone())
+                .map(|known| (known.questions.clone(), known.under_way.clone()))
         };
-        let Some(questions) = questions else {
+        let Some((questions, under_way)) = known else {
             return refuse(
                 StatusCode::NOT_FOUND,
                 404,
@@ -134,33 +161,72 @@ impl Streams {
                 id,
             );
         };
-        let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(body) else {
+        let Ok(message) = serde_json::from_slice::<ClientJsonRpcMessage>(body) else {
             let words = "this is no message of the protocol";
             return refuse(StatusCode::BAD_REQUEST, -32600, words, id);
         };
-        // As it is with a request of its own: the tools look for the caller there.
-        if let JsonRpcMessage::Request(request) = &mut message {
-            let mut head = Request::new(()).into_parts().0;
-            head.extensions.insert(asking);
-            request.request.extensions_mut().insert(head);
-        }
-        match questions.try_send(message) {
+        match send(&questions, &under_way, asking, message) {
             Ok(()) => {
                 let mut taken = Response::new(Coming::Own(boxed(http_body_util::Empty::new())));
                 *taken.status_mut() = StatusCode::ACCEPTED;
                 taken
             }
-            Err(TrySendError::Full(_)) => {
-                let words = "too many messages wait on this stream; read its answers first";
-                refuse(StatusCode::SERVICE_UNAVAILABLE, 503, words, id)
-            }
-            Err(TrySendError::Closed(_)) => refuse(
-                StatusCode::NOT_FOUND,
-                404,
-                "this stream has ended; open another",
-                id,
-            ),
+            Err((status, code, words)) => refuse(status, code, words, id),
         }
+    }
+}
+
+/// A refusal: status, code and words.
+type Refused = (StatusCode, i32, &'static str);
+
+/// Send a message on. A request has its place from here on; what is cancelled the library does not hear of.
+fn send(
+    questions: &mpsc::Sender<ClientJsonRpcMessage>,
+    under_way: &UnderWay,
+    asking: Asking,
+    mut message: ClientJsonRpcMessage,
+) -> Result<(), Refused> {
+    let mut began: Option<RequestId> = None;
+    match &mut message {
+        JsonRpcMessage::Request(request) => {
+            let left = under_way.begin(&request.id).map_err(no_place)?;
+            began = Some(request.id.clone());
+            // As it is with a request of its own: the tools look for the caller there.
+            let mut head = Request::new(()).into_parts().0;
+            head.extensions.insert(Asking {
+                left: Some(left),
+                ..asking
+            });
+            request.request.extensions_mut().insert(head);
+        }
+        JsonRpcMessage::Notification(notification) => {
+            if let ClientNotification::CancelledNotification(cancelled) = &notification.notification {
+                if let Some(id) = &cancelled.params.request_id {
+                    under_way.give_up(id);
+                }
+                return Ok(());
+            }
+        }
+        JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
+    }
+    let sent = questions.try_send(message);
+    if let (Err(_), Some(id)) = (&sent, &began) {
+        under_way.forget(id);
+    }
+    sent.map_err(|error| match error {
+        TrySendError::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, 503, TOO_MANY),
+        TrySendError::Closed(_) => (StatusCode::NOT_FOUND, 404, "this stream has ended; open another"),
+    })
+}
+
+fn no_place(why: NoPlace) -> Refused {
+    match why {
+        NoPlace::Full => (StatusCode::SERVICE_UNAVAILABLE, 503, TOO_MANY),
+        NoPlace::Known => (
+            StatusCode::BAD_REQUEST,
+            -32600,
+            "a request with this id is under way on this stream; take another id",
+        ),
     }
 }
 

@@ -9,6 +9,7 @@
 mod legacy;
 mod server;
 mod tools;
+mod under_way;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use http_body_util::{BodyExt, Full};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use self::legacy::Streams;
 use self::server::Server;
@@ -32,8 +34,8 @@ use crate::domain::route::base;
 use crate::service::gate::Order;
 use crate::service::stream::{Cause, Coming};
 
-pub use self::tools::count as tool_count;
 pub(super) use self::tools::own_tools;
+pub use self::tools::{count as tool_count, names as tool_names};
 
 /// nginx bounds bodies before they come here.
 const MOST_BODY: usize = 64 * 1024 * 1024;
@@ -46,6 +48,8 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 struct Asking {
     who: Arc<Identity>,
     headers: Arc<HeaderMap>,
+    /// Ends when the caller gives the request up, where that is told by a message of its own.
+    left: Option<CancellationToken>,
 }
 
 /// The server.
@@ -88,6 +92,7 @@ impl Own {
         let asking = Asking {
             who: Arc::clone(&order.care.caller),
             headers: Arc::new(head.headers.clone()),
+            left: None,
         };
         match (rest, &head.method) {
             ("/mcp", _) => self.stateless(order, head, asking, body).await,

@@ -62,11 +62,14 @@ impl ServerHandler for Server {
     async fn call_tool(
         &self,
         params: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
+        mut context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let head = context.extensions.get::<Parts>();
         let asking = head.and_then(|head| head.extensions.get::<Asking>()).cloned();
         let asking = asking.ok_or_else(|| ErrorData::internal_error("nobody is known to be asking", None))?;
+        if let Some(left) = &asking.left {
+            context.ct = left.clone();
+        }
         let call = tools::Call {
             state: &self.state,
             asking: &asking,

@@ -91,10 +91,9 @@ impl<'a> Eyes<'a> {
         ))
     }
 
-    /// How many tools it has.
+    /// How many tools it has, as far as the person may know.
     pub(super) fn tools(&self, server: &Server) -> i64 {
-        let known = self.state.monitor.state(&server.path);
-        known.map_or(server.profile.num_tools, |known| known.tools())
+        self.state.monitor.tools_for(&self.rights, self.who, server)
     }
 
     pub(super) fn row(&self, server: &Server, condition: Condition) -> ServerRow {
@@ -125,6 +124,8 @@ impl<'a> Eyes<'a> {
                 .and_then(|health| health.checked_at)
                 .map(|at| at.to_string()),
             tools: self.tools(server),
+            // A public feed says how many there are altogether.
+            follows_tools: self.state.feed.settings().members_only || self.may(Action::Modify, Some(server)),
             stars: profile.num_stars,
             source: server.registered_by.clone(),
             built_in: server.is_built_in(),

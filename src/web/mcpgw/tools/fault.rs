@@ -38,6 +38,14 @@ impl Fault {
         )
     }
 
+    /// Why a server was not found by what the caller calls it.
+    pub(super) fn of_server(error: registry::Error, name: &str) -> Self {
+        match error {
+            registry::Error::Unknown | registry::Error::Denied(_) => Self::no_server(name),
+            other => other.into(),
+        }
+    }
+
     fn of_kind(kind: Kind, words: &str) -> Self {
         let next = match kind {
             Kind::Invalid | Kind::Refused => "Correct the arguments and call again.",
@@ -107,6 +115,14 @@ impl Fault {
             invoke::Error::Held => Self::new(
                 wrong,
                 "Use another tool, or ask an administrator to approve this one.",
+            ),
+            invoke::Error::Upstream(failure) if failure.wants_credential() => Self::new(
+                wrong,
+                format!(
+                    "If it wants a credential of your own, which this tool does not pass on, call it with an MCP client at \
+                     its own address through the gateway (`{server}/mcp`): your credential for it in `Authorization`, your \
+                     token of the gateway in `X-Authorization`."
+                ),
             ),
             invoke::Error::Upstream(_) => Self::new(
                 wrong,

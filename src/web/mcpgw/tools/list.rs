@@ -98,12 +98,12 @@ fn discovery() -> [Tool; 2] {
         finder,
         json!({
             "results": {"type": "array", "items": row}, "query": {"type": "string"},
-            "total_results": {"type": "integer"}, "status": {"type": "string"},
+            "total_results": {"type": "integer"}, "total_matching": {"type": "integer"}, "status": {"type": "string"},
             "search_mode": {"type": "string"}, "next": {"type": "string"},
         }),
         &["results", "query", "total_results", "status"],
     );
-    let mut invoke = tool(
+    let invoke = tool(
         "invoke_mcp_tool",
         "Call a tool of a server behind this gateway, as yourself: with your rights and under your name. The answer is \
          that tool's own. Arguments are checked against the tool's schema first.",
@@ -111,17 +111,14 @@ fn discovery() -> [Tool; 2] {
         (
             json!({
                 "server_name": text("The server's path such as `/currenttime`, or its name"),
-                "service_path": text("The same as `server_name`"),
+                "service_path": text("The same as `server_name`; one of them is needed"),
+                "path": text("The same as `server_name`"),
                 "tool_name": text("The tool's name"),
                 "arguments": {"type": "object", "description": "The tool's arguments, fitting its `tool_schema`"},
             }),
             &["tool_name"],
         ),
     );
-    let mut schema = JsonObject::clone(&invoke.input_schema);
-    let either = json!([{"required": ["server_name"]}, {"required": ["service_path"]}]);
-    schema.insert("anyOf".to_owned(), either);
-    invoke.input_schema = Arc::new(schema);
     [finder, invoke]
 }
 
@@ -186,6 +183,7 @@ fn changing() -> [Tool; 3] {
                 "supported_transports": texts,
                 "headers": {"description": "Headers to send it: `{\"X-Team\": \"data\"}` or a list of such"},
                 "auth_scheme": {"enum": ["none", "bearer", "api_key"]},
+                "auth_type": text("The older name of `auth_scheme`"),
                 "auth_credential": text("The credential for it; it is kept sealed and never shown again"),
             }),
             &["server_name", "path", "proxy_pass_url"],

@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 use crate::domain::catalog::{EntryKind, Kept, fingerprint};
 use crate::domain::draft::Draft;
 use crate::domain::identity::Identity;
+use crate::domain::scalar;
 use crate::domain::schema;
 use crate::web::body_gate::REQUEST_ID;
 use crate::web::state::AppState;
@@ -59,11 +60,11 @@ impl Arguments {
     }
 
     fn number(&self, names: &[&str]) -> Option<i64> {
-        names.iter().find_map(|name| self.0.get(*name)?.as_i64())
+        names.iter().find_map(|name| scalar::whole(self.0.get(*name)?))
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+        self.0.get(name).and_then(scalar::flag).unwrap_or(false)
     }
 
     fn texts(&self, name: &str) -> Vec<String> {
@@ -87,6 +88,11 @@ pub(super) fn all() -> &'static [Tool] {
 /// How many tools there are.
 pub fn count() -> i64 {
     i64::try_from(ALL.len()).unwrap_or(0)
+}
+
+/// What they are called.
+pub fn names() -> Vec<Box<str>> {
+    ALL.iter().map(|tool| Box::from(&*tool.name)).collect()
 }
 
 /// The same as entries of the catalogue.
@@ -136,8 +142,13 @@ pub(super) async fn run(
             Err(fault) => failed(&fault),
         });
     }
+    if tool.name == "intelligent_tool_finder" {
+        return Ok(match find::find(call, &arguments).await {
+            Ok(result) => result.into(),
+            Err(fault) => failed(&fault),
+        });
+    }
     let answer = match &*tool.name {
-        "intelligent_tool_finder" => find::find(call, &arguments).await,
         "debug_auth_context" => Ok(context::who(call)),
         "get_http_headers" => Ok(context::headers(call)),
         name => servers::run(call, name, arguments).await,

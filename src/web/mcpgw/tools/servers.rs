@@ -14,7 +14,7 @@ pub(super) async fn run(call: Call<'_>, tool: &str, given: Arguments) -> Result<
     Ok(match tool {
         "list_services" => {
             let seen = state.registry.list(who).await?;
-            let rows: Vec<_> = seen.iter().map(|server| row(state, server)).collect();
+            let rows: Vec<_> = seen.iter().map(|server| row(state, who, server)).collect();
             json!({"total_count": rows.len(), "services": rows})
         }
         "get_server_details" => {
@@ -57,9 +57,7 @@ pub(super) async fn run(call: Call<'_>, tool: &str, given: Arguments) -> Result<
 async fn named(call: Call<'_>, given: &Arguments) -> Result<ServerPath, Fault> {
     let text = given.text(&["service_path"]).unwrap_or_default();
     let path = call.state.registry.named(call.who(), text).await;
-    let path = path.map_err(|_| Fault::no_server(text))?;
-    let seen = call.state.registry.visible(call.who(), &path).await;
-    seen.map(|_| path).map_err(|_| Fault::no_server(text))
+    path.map_err(|error| Fault::of_server(error, text))
 }
 
 async fn register(call: Call<'_>, given: Arguments) -> Result<Value, Fault> {
@@ -68,7 +66,7 @@ async fn register(call: Call<'_>, given: Arguments) -> Result<Value, Fault> {
     let (server, standing) = made?;
     Ok(json!({
         "message": "Service registered successfully",
-        "service": row(call.state, &server),
+        "service": row(call.state, call.who(), &server),
         "state": standing.word(),
         "reason": standing.reason(),
         "ignored": draft.unknown(),

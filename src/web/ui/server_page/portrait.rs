@@ -69,7 +69,7 @@ pub(super) fn of(state: &AppState, rights: &Rights, who: &Identity, server: &Ser
                     .join(" "),
             )
         }),
-        tools: known.as_ref().map_or(profile.num_tools, |known| known.tools()),
+        tools: state.monitor.tools_for(rights, who, server),
         license: profile.license.clone(),
         registered_by: server.registered_by.clone(),
         registered_at: server.registered_at.to_string(),

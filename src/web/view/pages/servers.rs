@@ -120,6 +120,8 @@ pub struct ServerRow {
     pub checked_at: Option<String>,
     /// How many tools it has.
     pub tools: i64,
+    /// Whether the feed says the same number to the person.
+    pub follows_tools: bool,
     /// Its owner's rating.
     pub stars: i64,
     /// Who registered it.
@@ -155,6 +157,7 @@ impl ServerRow {
             latency_ms: Some(12),
             checked_at: Some("2026-01-02T03:04:05Z".to_owned()),
             tools: 3,
+            follows_tools: true,
             stars: 4,
             source: "ada".to_owned(),
             built_in: false,
