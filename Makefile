@@ -34,8 +34,10 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 	python3 benches/registering.py target/release/gatehouse
 	python3 benches/dashboard.py target/release/gatehouse
 
-bench-search: model ## Measure how well and how fast tools are found (DATA=folder for sets of your own)
+bench-search: model build ## Measure how well and how fast tools are found (DATA=folder for sets of your own)
+	benches/search/peer-install target/bench-search/peer
 	cargo bench --locked --bench search
+	python3 benches/searching.py target/release/gatehouse
 
 conformance: nginx tools ## The official MCP conformance suite, with and without the gateway
 	cargo test --locked --test it -- conformance:: --nocapture

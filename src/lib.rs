@@ -39,7 +39,8 @@
 //! 10. The gate fails closed, does no SQL for a signed token, and never logs a credential ([`service::callers`]).
 //! 11. Rights are applied before a list is cut to a page ([`service::registry`]).
 //! 12. Rights under which nobody could administer never count ([`service::scopes`]).
-//! 13. A call has one row: rows and the place of the log are one transaction ([`service::call_log`]).
+//! 13. A call has one row: rows and the place of the log are one transaction ([`service::call_log`]); one that we make
+//!     ourselves has its row before its answer ([`service::invoke`]).
 //! 14. Only `config` reads the environment, only `token::random` makes randomness, only `clock` knows the time, only
 //!     `app::tasks` spawns (`.clippy.toml`).
 

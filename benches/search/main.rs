@@ -13,6 +13,7 @@
     reason = "a program for people who measure"
 )]
 
+mod peer;
 mod recipes;
 mod sets;
 mod speed;
@@ -60,7 +61,11 @@ async fn main() {
         }
     }
     show(&sets, &table);
-    speed::measure(&sets, &mut vectors).await;
+    let mut pool = speed::Pool::new(&sets, &mut vectors).await;
+    if let Some(embedder) = &embedder {
+        peer::measure(&root, &cache, &**embedder, &mut pool).await;
+    }
+    speed::measure(pool, &vectors).await;
 }
 
 /// The model in this process, where `make model` puts it, or in `GATEHOUSE_MODEL_DIR`.

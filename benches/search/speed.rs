@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sets::{Set, Vectors};
 
-const DIMENSIONS: usize = 384;
+pub(crate) const DIMENSIONS: usize = 384;
 
 /// Numbers that look random and are the same each time.
 struct Numbers(u64);
@@ -48,7 +48,7 @@ impl Numbers {
 }
 
 /// Tools of all sets and their vectors; copies with a little noise when more are wanted.
-struct Pool {
+pub(crate) struct Pool {
     documents: Vec<Document>,
     vectors: Vec<Vec<f32>>,
     questions: Vec<(Text, Vec<Vec<f32>>)>,
@@ -56,7 +56,7 @@ struct Pool {
 }
 
 impl Pool {
-    async fn new(sets: &[Set], vectors: &mut Vectors) -> Self {
+    pub(crate) async fn new(sets: &[Set], vectors: &mut Vectors) -> Self {
         let mut numbers = Numbers(7);
         let (mut documents, mut known, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         for set in sets {
@@ -101,7 +101,13 @@ impl Pool {
         }
     }
 
-    fn of_size(&mut self, size: usize) -> (Vec<Document>, HashMap<TextKey, Vec<f32>>) {
+    /// Questions of one sentence that somebody might ask, each another one.
+    pub(crate) fn texts_of_one_sentence(&self) -> impl Iterator<Item = Text> {
+        let texts = self.questions.iter().map(|(text, _)| text.clone());
+        texts.filter(|text| text.parts.len() == 1)
+    }
+
+    pub(crate) fn of_size(&mut self, size: usize) -> (Vec<Document>, HashMap<TextKey, Vec<f32>>) {
         let (mut documents, mut vectors) = (Vec::new(), HashMap::new());
         for number in 0..size {
             let place = number % self.documents.len();
@@ -120,15 +126,14 @@ impl Pool {
     }
 }
 
-fn percentiles(mut times: Vec<Duration>) -> String {
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
     format!("{:.2} | {:.2}", at(0.5), at(0.99))
 }
 
 /// Everything that is about time.
-pub(crate) async fn measure(sets: &[Set], vectors: &mut Vectors) {
-    let mut pool = Pool::new(sets, vectors).await;
+pub(crate) async fn measure(mut pool: Pool, vectors: &Vectors) {
     println!(
         "\n| tools | questions | p50 ms | p99 ms | index built, ms for 1,000 tools |\n|---|---|---|---|---|"
     );
@@ -157,7 +162,12 @@ pub(crate) async fn measure(sets: &[Set], vectors: &mut Vectors) {
     restart(&mut pool).await;
 }
 
-fn search(index: &Index, text: &Text, parts: &[Vec<f32>], settings: Settings) -> (Vec<u32>, Duration) {
+pub(crate) fn search(
+    index: &Index,
+    text: &Text,
+    parts: &[Vec<f32>],
+    settings: Settings,
+) -> (Vec<u32>, Duration) {
     let keeps = vec![true; index.documents().len()];
     let began = Instant::now();
     let ranked = rank(

@@ -36,7 +36,7 @@ use crate::service::explain::Explain;
 use crate::service::feed::Feed;
 use crate::service::gate::{self, Gate};
 use crate::service::indexing::Indexing;
-use crate::service::invoke::Invoke;
+use crate::service::invoke::{Invoke, Rows};
 use crate::service::login::Login;
 use crate::service::machines::Machines;
 use crate::service::mcp_sessions::McpSessions;
@@ -242,6 +242,10 @@ impl Parts {
                 routes.table(),
                 (rights_now.clone(), catalog.held()),
                 config.upstream_read,
+                calls.is_some().then(|| Rows {
+                    store: Arc::clone(&store),
+                    clock: Arc::clone(&clock),
+                }),
             ),
             relay: Relay::new(
                 client,

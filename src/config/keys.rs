@@ -371,8 +371,8 @@ const KEYS: &[Key] = &[
     key(
         "search_seconds",
         "GATEHOUSE_SEARCH_SECONDS",
-        "2",
-        "How long a question waits for its vectors, or for its turn; without vectors words alone answer.",
+        "0.8",
+        "How many seconds a question waits for its vectors, 2 by itself when a provider makes them; without them words alone answer.",
     ),
     key(
         "search_exact_up_to",

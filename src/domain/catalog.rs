@@ -3,12 +3,13 @@
 //! A definition is known by a fingerprint of what an agent reads of it. A language model believes a description, so a
 //! description that changes after somebody looked at it is a change like one of the schema ("rug pull").
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::diff::told;
 use crate::clock::Timestamp;
 
 /// Kinds of entries.
@@ -121,6 +122,9 @@ pub struct Version {
     pub at: Timestamp,
     /// The definition; none when the entry was gone.
     pub definition: Option<Map<String, Value>>,
+    /// Whether there was none before it, or the entry had been gone.
+    #[serde(skip)]
+    pub is_first: bool,
     /// The lines that changed against the version before, `-` and `+` first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diff: Vec<String>,
@@ -173,6 +177,7 @@ pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, first: bool, at
                 name: gone.name.clone(),
                 at,
                 definition: None,
+                is_first: false,
                 diff: Vec::new(),
             });
         }
@@ -183,6 +188,8 @@ pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, first: bool, at
             name: name.clone(),
             at,
             definition: Some(entry.definition.clone()),
+            // The book knows, when it is asked.
+            is_first: false,
             diff: Vec::new(),
         };
         let kept = match known.get(&(kind, name.as_str())) {
@@ -226,29 +233,41 @@ pub fn take_over(before: &[Kept], now: Vec<Entry>, pinned: bool, first: bool, at
 
 /// The lines in which two definitions differ, `- ` before what went and `+ ` before what came.
 pub fn diff(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Vec<String> {
-    let lines = |definition: Option<&Map<String, Value>>| -> Vec<String> {
-        let Some(definition) = definition else {
-            return Vec::new();
-        };
-        let text = serde_json::to_string_pretty(definition).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+    diff_within(before, after, 0)
+}
+
+/// The same with so many lines around each difference, which say where it is.
+pub fn diff_within(
+    before: Option<&Map<String, Value>>,
+    after: Option<&Map<String, Value>>,
+    around: usize,
+) -> Vec<String> {
+    let text = |definition: Option<&Map<String, Value>>| {
+        let text = definition.map(|definition| serde_json::to_string_pretty(definition).unwrap_or_default());
+        text.unwrap_or_default()
     };
-    let (old, new) = (lines(before), lines(after));
-    let without = |lines: &[String], others: &[String], sign: &str| -> Vec<String> {
-        // By look-up: a server may send a hundred thousand lines on purpose.
-        let others: HashSet<&str> = others.iter().map(String::as_str).collect();
-        let different = lines.iter().filter(|line| !others.contains(line.as_str()));
-        different.map(|line| format!("{sign} {line}")).collect()
-    };
-    let mut lines = without(&old, &new, "-");
-    lines.extend(without(&new, &old, "+"));
-    lines
+    let (old, new) = (text(before), text(after));
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    told(&old, &new, around)
+}
+
+/// What is held of `name`, or of everything, as one text: whoever approves it says with this what they have read.
+pub fn held_fingerprint(all: &[Kept], name: Option<&str>) -> String {
+    let held = all
+        .iter()
+        .filter(|kept| kept.is_held() && name.is_none_or(|name| name == kept.name));
+    let mut prints: Vec<String> = held
+        .map(|kept| {
+            let wanted = kept.held.as_ref().unwrap_or(&kept.definition);
+            format!("{} {} {}", kept.kind.as_str(), fingerprint(wanted), kept.name)
+        })
+        .collect();
+    prints.sort();
+    hex::encode(Sha256::digest(json!(prints).to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn entry(name: &str, description: &str) -> Entry {
@@ -385,5 +404,40 @@ mod tests {
             lines,
             ["-   \"description\": \"x\",", "+   \"description\": \"y\","]
         );
+    }
+    #[test]
+    fn a_line_that_stands_elsewhere_already_is_told_too() {
+        let rules = |second: &[&str]| {
+            let rules = json!({"server_access": [{"server": "a", "tools": ["read", "write"]}, {"server": "b", "tools": second}]});
+            rules.as_object().unwrap().clone()
+        };
+        let (before, after) = (rules(&["read"]), rules(&["read", "write"]));
+        assert_eq!(
+            diff(Some(&before), Some(&after)),
+            ["-         \"read\"", "+         \"read\",", "+         \"write\""]
+        );
+        let told = diff_within(Some(&before), Some(&after), 2);
+        assert_eq!(
+            (told.len(), told.first().map(|line| line.trim())),
+            (7, Some("\"server\": \"b\","))
+        );
+    }
+
+    #[test]
+    fn what_somebody_has_read_is_told_apart_from_what_is_held_now() {
+        let first = take_over(&[], vec![entry("a", "one"), entry("b", "one")], true, true, at(1)).kept;
+        let held =
+            |a: &str, b: &str| take_over(&first, vec![entry("a", a), entry("b", b)], true, false, at(2)).kept;
+        let (one, other) = (held("two", "two"), held("two", "three"));
+        assert_eq!(
+            held_fingerprint(&one, Some("a")),
+            held_fingerprint(&other, Some("a"))
+        );
+        assert_ne!(
+            held_fingerprint(&one, Some("b")),
+            held_fingerprint(&other, Some("b"))
+        );
+        assert_ne!(held_fingerprint(&one, None), held_fingerprint(&other, None));
+        assert_ne!(held_fingerprint(&one, None), held_fingerprint(&first, None));
     }
 }

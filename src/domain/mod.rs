@@ -7,6 +7,7 @@ pub mod audit;
 pub mod call;
 pub mod catalog;
 pub mod claims;
+pub mod diff;
 pub mod draft;
 pub mod egress;
 pub mod explain;

@@ -93,7 +93,7 @@ pub struct Point {
 }
 
 /// One line over time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Series {
     /// The mount path; none for calls that found no server.
     pub server: Option<String>,
@@ -108,7 +108,7 @@ pub struct Series {
 }
 
 /// Everything that was counted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Usage {
     /// Lines, the busiest first.
     pub series: Vec<Series>,

@@ -117,7 +117,7 @@ impl Index {
         let parts = text.map_or(&[][..], |text| &text.parts);
         let words: Vec<Vec<(u32, f32)>> = parts
             .iter()
-            .map(|part| self.keywords.scores(&part.words))
+            .map(|part| self.keywords.scores(&part.words, keeps))
             .collect();
         let vectors = vectors.filter(|_| self.has_vectors());
         let few = vectors.and_then(|vectors| self.few(&words, vectors, keeps, settings));
@@ -186,10 +186,7 @@ impl Index {
             rows.extend(self.vectors.nearest(vector, CANDIDATES, keeps, kept)?);
         }
         for scores in words {
-            let named = scores
-                .iter()
-                .filter(|(row, _)| keeps.get(*row as usize) == Some(&true));
-            rows.extend(named.take(CANDIDATES).map(|(row, _)| *row));
+            rows.extend(scores.iter().take(CANDIDATES).map(|(row, _)| *row));
         }
         Some(rows)
     }

@@ -226,7 +226,7 @@ impl CallLog {
             .collect();
         let written = u64::try_from(calls.len()).unwrap_or(u64::MAX);
         let left_out = u64::try_from(before).unwrap_or(u64::MAX).saturating_sub(written);
-        self.parts.store.write_calls(calls, place).await?;
+        self.parts.store.write_calls(calls, Some(place)).await?;
         // From here on the rows are kept: each of these counts once.
         self.move_on(place);
         self.nobody = nobody;

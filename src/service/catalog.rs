@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::Kind;
 use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
-use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, take_over};
+use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, held_fingerprint, take_over};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::tally::{self, Tools};
@@ -22,15 +22,24 @@ use crate::store::{self, Store};
 /// Versions that are shown.
 const MOST_VERSIONS: u32 = 500;
 
-/// The store could not be asked or written.
+/// Why it could not be told or approved.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Error(#[from] store::Error);
+pub enum Error {
+    /// Something else is held than what was read.
+    #[error("what waits for approval has changed since you looked at it: look again, then approve")]
+    Changed,
+    /// The store could not be asked or written.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
 
 impl Error {
     /// What it means to a caller.
     pub fn kind(&self) -> Kind {
-        self.0.kind()
+        match self {
+            Self::Changed => Kind::Conflict,
+            Self::Store(error) => error.kind(),
+        }
     }
 }
 
@@ -221,14 +230,23 @@ impl Catalog {
         Ok(self.store.versions(path, MOST_VERSIONS).await?)
     }
 
-    /// Let what is held count; how many entries that were.
+    /// Let what is held count; how many entries that were. Whoever says what they have `read`, by its
+    /// [`held_fingerprint`], approves that and nothing that came since.
     pub async fn approve(
         &self,
         permit: &Permit,
         path: &ServerPath,
         name: Option<&str>,
+        read: Option<&str>,
     ) -> Result<usize, Error> {
         let _alone = self.writing.acquire().await;
+        if let Some(read) = read {
+            let rows = self.store.catalog(Some(path.as_str())).await?;
+            let all: Vec<Kept> = rows.into_iter().map(|(_, kept)| kept).collect();
+            if held_fingerprint(&all, name) != read {
+                return Err(Error::Changed);
+            }
+        }
         let event = Event {
             at: self.clock.now(),
             actor: permit.actor().to_owned(),

@@ -14,7 +14,7 @@ use crate::domain::audit::{Deed, Event};
 use crate::domain::identity::{Account, OpenSession, Session, check_name};
 use crate::domain::limit::Tries;
 use crate::domain::secret::Secret;
-use crate::store::{self, Store};
+use crate::store::{self, Counted, Store};
 use crate::token::{password, random};
 
 /// Eight hours (API documentation, "Session Expiration").
@@ -148,6 +148,17 @@ impl Login {
     /// Open sessions of one person, or of all, newest first.
     pub async fn sessions(&self, person: Option<&str>) -> Result<Vec<OpenSession>, Error> {
         Ok(self.store.sessions(person, self.clock.now(), MOST_ROWS).await?)
+    }
+
+    /// How many of them there are, listed or not.
+    pub async fn count_sessions(&self, person: Option<&str>) -> Result<u64, Error> {
+        let what = Counted::Sessions(person, self.clock.now());
+        Ok(self.store.count(what).await?)
+    }
+
+    /// What lists call the session of a browser that shows this id.
+    pub fn session_name(&self, id: &str) -> String {
+        store::session_name(id)
     }
 
     /// End a session by its name in the list; of `person` alone if one is given. Whose it was, if there was one.

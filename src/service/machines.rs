@@ -19,7 +19,7 @@ use crate::domain::identity::{Machine, Vendor, check_name};
 use crate::domain::limit::Tries;
 use crate::domain::secret::Secret;
 use crate::idp::{self, Granted, Provider, Providers};
-use crate::store::{self, Store};
+use crate::store::{self, Counted, Store};
 use crate::token::{password, random};
 
 /// Failures at once, and how long each is held against an address …
@@ -185,6 +185,11 @@ impl Machines {
     /// All of them, by name.
     pub async fn list(&self, _: &Permit) -> Result<Vec<Machine>, Error> {
         Ok(self.store.machines(MOST_ROWS).await?)
+    }
+
+    /// How many there are, listed or not.
+    pub async fn count(&self, _: &Permit) -> Result<u64, Error> {
+        Ok(self.store.count(Counted::Machines).await?)
     }
 
     /// Remove one; whoever calls this ends its tokens.

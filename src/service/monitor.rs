@@ -148,6 +148,11 @@ impl Monitor {
         self.0.checker.clock.now()
     }
 
+    /// How long checks are remembered.
+    pub fn remembers(&self) -> Duration {
+        self.0.settings.history
+    }
+
     /// One server.
     pub fn state(&self, path: &ServerPath) -> Option<Arc<State>> {
         self.0.states.of(path)

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 
@@ -35,6 +36,9 @@ const MATCHING: usize = 5;
 const LOOKED_THROUGH: usize = 200;
 /// Characters of a description that are shown as the reason.
 const CONTEXT: usize = 200;
+/// Questions that wait for their turn, and how long; each takes some milliseconds.
+const MOST_WAITING: usize = 256;
+const TURN: Duration = Duration::from_secs(5);
 
 /// How answers are found.
 #[derive(Debug, Clone)]
@@ -45,7 +49,7 @@ pub struct Settings {
     pub floor: f32,
     /// Without a model: below this share of the words asked for nothing fits.
     pub words_floor: f32,
-    /// How long a question waits for its vectors, or for its turn.
+    /// How long a question waits for its vectors.
     pub within: Duration,
     /// Questions that are answered at the same time.
     pub at_once: usize,
@@ -131,6 +135,8 @@ struct Inner {
     rights: watch::Receiver<Arc<Rights>>,
     held: watch::Receiver<Arc<Held>>,
     settings: Settings,
+    /// Those that wait for a turn, and those that have one.
+    places: Semaphore,
     turns: Arc<Semaphore>,
 }
 
@@ -161,6 +167,7 @@ impl Search {
             table: live.table,
             rights: live.rights,
             held: live.held,
+            places: Semaphore::new(settings.at_once + MOST_WAITING),
             turns: Arc::new(Semaphore::new(settings.at_once)),
             settings,
         }))
@@ -169,11 +176,13 @@ impl Search {
     /// What there is for a question, of what they may see.
     pub async fn find(&self, who: &Identity, query: &Query) -> Result<Found, Error> {
         let inner = &self.0;
-        let vectors = match &query.text {
+        let mut query = query.clone();
+        let vectors = match &mut query.text {
             Some(text) => self.vectors(text).await,
             None => None,
         };
-        let turn = tokio::time::timeout(inner.settings.within, Arc::clone(&inner.turns).acquire_owned());
+        let _place = inner.places.try_acquire().map_err(|_| Error::Busy)?;
+        let turn = tokio::time::timeout(TURN, Arc::clone(&inner.turns).acquire_owned());
         let turn = turn.await.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?;
         let snapshot = inner.indexing.snapshot();
         // Servers that are off are in no table; what became of them since the index was built is in the store.
@@ -191,7 +200,7 @@ impl Search {
             since,
         };
         let asked = Asked {
-            query: query.clone(),
+            query,
             vectors,
             settings: inner.settings.clone(),
         };
@@ -219,45 +228,45 @@ impl Search {
         self.0.indexing.snapshot().revision
     }
 
-    /// The vectors of a question's parts; none when there is no model, or it does not answer in time.
-    async fn vectors(&self, text: &Text) -> Option<Vec<Vec<f32>>> {
+    /// The vectors of a question's parts; none when there is no model, or it does not answer in time. When only the whole
+    /// question gets one, its sentences are left out.
+    async fn vectors(&self, text: &mut Text) -> Option<Vec<Vec<f32>>> {
         let embedder = self.0.indexing.embedder()?;
-        let all = async {
-            let mut vectors = Vec::with_capacity(text.parts.len());
-            for part in &text.parts {
-                vectors.push(embedder.query(&part.text).await?);
-            }
-            Ok::<_, crate::embed::Error>(vectors)
-        };
-        match tokio::time::timeout(self.0.settings.within, all).await {
-            Ok(Ok(vectors)) => Some(vectors),
+        let until = tokio::time::Instant::now() + self.0.settings.within;
+        // All at once, so that a question stands in the queue once.
+        let mut asked = text.parts.iter().map(|part| embedder.query(&part.text));
+        let whole = tokio::time::timeout_at(until, asked.next()?);
+        let sentences = tokio::time::timeout_at(until, try_join_all(asked));
+        let (whole, sentences) = tokio::join!(whole, sentences);
+        let mut vectors = match whole {
+            Ok(Ok(whole)) => vec![whole],
             Ok(Err(error)) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
                 tracing::debug!(error, "a question got no vector; words alone answer");
-                None
+                return None;
             }
             Err(_) => {
                 tracing::debug!("a question got no vector in time; words alone answer");
-                None
+                return None;
             }
+        };
+        match sentences {
+            Ok(Ok(sentences)) => vectors.extend(sentences),
+            _ => text.parts.truncate(1),
         }
+        Some(vectors)
     }
 }
 
 impl Asked {
     fn answer(&self, sight: &Sight) -> Found {
         let snapshot = &*sight.snapshot;
-        let mut seen = sight.seen(&self.query);
+        let seen = sight.seen(&self.query);
         let servers = self.ranked(&snapshot.servers, &seen.servers);
+        let mut tools = self.ranked(&snapshot.tools, &seen.tools);
         if let Some(most) = self.query.within {
-            let best = servers.iter().take(most);
-            let best: HashSet<&str> = best
-                .filter_map(|one| Some(document(&snapshot.servers, one)?.server.as_str()))
-                .collect();
-            let rows = snapshot.tools.documents().iter().zip(&mut seen.tools);
-            rows.for_each(|(document, keeps)| *keeps &= best.contains(document.server.as_str()));
+            keep_best_servers(&snapshot.tools, &mut tools, most);
         }
-        let tools = self.ranked(&snapshot.tools, &seen.tools);
         let shown_tools = self.shown(self.query.tools, &snapshot.tools, &tools);
         let shown_servers = self.shown(self.query.servers, &snapshot.servers, &servers);
         let found = shown_servers.iter().filter_map(|one| {
@@ -379,6 +388,19 @@ impl Asked {
             }
         }
     }
+}
+
+/// Only tools of the best so many servers. A server is as good as the best of its tools: its own text says too little of
+/// them, and not everybody may read all of it.
+fn keep_best_servers(index: &Index, tools: &mut Vec<Ranked>, most: usize) {
+    let mut best: HashSet<&str> = HashSet::new();
+    tools.retain(|one| {
+        let Some(document) = document(index, one) else {
+            return false;
+        };
+        let server = document.server.as_str();
+        best.contains(server) || (best.len() < most && best.insert(server))
+    });
 }
 
 fn document<'a>(index: &'a Index, one: &Ranked) -> Option<&'a Document> {

@@ -135,6 +135,30 @@ pub struct Callback {
     error: Option<String>,
 }
 
+/// A try that did not end in a session.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub error: Error,
+    /// Where the person wanted to be, if that is known.
+    pub next: LocalPath,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            next: LocalPath::default(),
+        }
+    }
+}
+
+impl From<store::Error> for Failed {
+    fn from(error: store::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 /// A session that has ended.
 #[derive(Debug, Default)]
 pub struct Ended {
@@ -244,7 +268,7 @@ impl SignIn {
         cookie: Option<&str>,
         callback: &Callback,
         address: &str,
-    ) -> Result<(Secret<String>, LocalPath), Error> {
+    ) -> Result<(Secret<String>, LocalPath), Failed> {
         let cookie = Secret::new(cookie.ok_or(Error::Lost)?.to_owned());
         let now = self.clock.now();
         let pending = self
@@ -252,7 +276,21 @@ impl SignIn {
             .take_pending_login(secret_key(cookie.expose()), now)
             .await?;
         let pending = pending.ok_or(Error::Lost)?;
+        let next = LocalPath::parse(&pending.next).unwrap_or_default();
         let attempt = self.attempt(&cookie, address);
+        match self.complete(&pending, &attempt, callback).await {
+            Ok(id) => Ok((id, next)),
+            Err(error) => Err(Failed { error, next }),
+        }
+    }
+
+    /// The new session's id.
+    async fn complete(
+        &self,
+        pending: &PendingLogin,
+        attempt: &Attempt,
+        callback: &Callback,
+    ) -> Result<Secret<String>, Error> {
         let state = callback.state.as_deref().unwrap_or_default();
         verify_slices_are_equal(state.as_bytes(), attempt.state.expose().as_bytes())
             .map_err(|_| Error::Lost)?;
@@ -269,7 +307,7 @@ impl SignIn {
             return Err(Error::Declined(provider.display_name.clone(), code));
         }
         let code = callback.code.as_deref().ok_or(Error::Lost)?;
-        let signed_in = self.providers.exchange(&provider, &attempt, code).await;
+        let signed_in = self.providers.exchange(&provider, attempt, code).await;
         let signed_in = signed_in.map_err(|error| failed(&provider, &error))?;
         let (id, _) = self.open_session(&provider, &signed_in).await?;
         tracing::info!(
@@ -277,8 +315,7 @@ impl SignIn {
             identity.subject = signed_in.vouched.username,
             "signed in"
         );
-        let next = LocalPath::parse(&pending.next).unwrap_or_default();
-        Ok((id, next))
+        Ok(id)
     }
 
     /// Keep a session that no browser has, for somebody who signed in without one: while it is open their provider is asked

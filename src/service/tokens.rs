@@ -17,7 +17,7 @@ use crate::domain::claims::{Lifetime, OPERATOR};
 use crate::domain::identity::{AuthMethod, Identity, Machine};
 use crate::domain::secret::Secret;
 use crate::domain::token::{Proof, Taken, Token};
-use crate::store::{Store, secret_key};
+use crate::store::{Counted, Store, secret_key};
 use crate::token::Issuer;
 
 /// The client that vended tokens belong to.
@@ -293,6 +293,11 @@ impl Tokens {
     /// What was vended, newest first.
     pub async fn list(&self, owner: Owner<'_>) -> Result<Vec<Token>, Error> {
         Ok(self.store.tokens(owner.person(), MOST_ROWS).await?)
+    }
+
+    /// How many of them there are, listed or not.
+    pub async fn count(&self, owner: Owner<'_>) -> Result<u64, Error> {
+        Ok(self.store.count(Counted::Tokens(owner.person())).await?)
     }
 
     /// End a token and its refreshes, at once. Somebody else's looks like none.

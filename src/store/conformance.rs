@@ -59,6 +59,7 @@ pub(super) async fn all(store: &dyn Store) {
     super::conformance_health::catalogues_are_kept_with_their_versions(store).await;
     super::conformance_identity::a_provider_with_many_sessions_hides_nobody_at_another(store).await;
     super::conformance_identity::a_token_needs_the_session_that_makes_it(store).await;
+    super::conformance_identity::lists_that_are_cut_are_counted_whole(store).await;
     super::conformance_calls::calls_are_kept_with_their_place_found_counted_and_trimmed(store).await;
     super::conformance_vectors::vectors_are_kept_by_model_and_text_and_trimmed(store).await;
     store.put_fact("k", "1".to_owned()).await.unwrap();

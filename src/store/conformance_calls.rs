@@ -32,11 +32,17 @@ pub(super) async fn calls_are_kept_with_their_place_found_counted_and_trimmed(st
     ];
     let (first, rest) = calls.split_at(1);
     store
-        .write_calls(first.to_vec(), place(u64::MAX, 10))
+        .write_calls(first.to_vec(), Some(place(u64::MAX, 10)))
         .await
         .unwrap();
-    store.write_calls(rest.to_vec(), place(7, 99)).await.unwrap();
-    store.write_calls(Vec::new(), place(u64::MAX, 20)).await.unwrap();
+    store
+        .write_calls(rest.to_vec(), Some(place(7, 99)))
+        .await
+        .unwrap();
+    store
+        .write_calls(Vec::new(), Some(place(u64::MAX, 20)))
+        .await
+        .unwrap();
     let mut places = store.call_places().await.unwrap();
     places.sort_by_key(|place| place.file);
     assert_eq!(places, [place(7, 99), place(u64::MAX, 20)]);
@@ -102,7 +108,7 @@ pub(super) async fn calls_are_kept_with_their_place_found_counted_and_trimmed(st
     assert_eq!(list(Filter::default(), all, 9).await, [(4, 1500), (3, 3000)]);
     assert_eq!(store.trim_calls(i64::MAX, 3, 10).await.unwrap(), 1);
     store
-        .write_calls(vec![call(1, "/a", "", 200)], place(7, 100))
+        .write_calls(vec![call(1, "/a", "", 200)], None)
         .await
         .unwrap();
     assert_eq!(

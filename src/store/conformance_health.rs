@@ -127,6 +127,8 @@ pub(super) async fn catalogues_are_kept_with_their_versions(store: &dyn Store) {
             ("a", true, 0)
         ]
     );
+    let first: Vec<bool> = versions.iter().map(|one| one.is_first).collect();
+    assert_eq!(first, [true, false, false, true, true]);
     assert_eq!(store.versions(&path, 2).await.unwrap().len(), 2);
 
     let approving = event(Deed::CatalogApproved, "/c");

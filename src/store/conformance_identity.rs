@@ -1,6 +1,6 @@
 //! What every backend owes people of identity providers: whom to ask about, and no token by what has ended.
 
-use super::Store;
+use super::{Counted, Store, secret_key, session_name};
 use crate::clock::Timestamp;
 use crate::domain::identity::Session;
 use crate::domain::token::{Inserted, Proof, Token};
@@ -66,4 +66,33 @@ pub(super) async fn a_token_needs_the_session_that_makes_it(store: &dyn Store) {
     assert_eq!(insert("a", "p:eve", 90, "g").await.unwrap(), Inserted::Kept);
     store.remove_session([9; 32]).await.unwrap();
     assert_eq!(insert("b", "p:eve", 90, "g").await.unwrap(), Inserted::Ended);
+}
+
+/// What is listed in part is counted as a whole, and a session is known in lists by its id.
+pub(super) async fn lists_that_are_cut_are_counted_whole(store: &dyn Store) {
+    let count = async |what| store.count(what).await.unwrap();
+    let before = count(Counted::Sessions(None, at(0))).await;
+    for id in ["one", "two", "three"] {
+        let session = session("counted", None);
+        store.insert_session(secret_key(id), session).await.unwrap();
+    }
+    let whose = Some("counted:eve");
+    assert_eq!(count(Counted::Sessions(whose, at(0))).await, 3);
+    assert_eq!(count(Counted::Sessions(None, at(0))).await, before + 3);
+    assert_eq!(count(Counted::Sessions(whose, at(90))).await, 0);
+    let shown = store.sessions(whose, at(0), 2).await.unwrap();
+    assert_eq!(shown.len(), 2);
+    let names = ["one", "two", "three"].map(session_name);
+    assert!(
+        shown.iter().all(|session| names.contains(&session.id)),
+        "{shown:?}"
+    );
+    for id in ["one", "two", "three"] {
+        store.remove_session(secret_key(id)).await.unwrap();
+    }
+    let tokens = store.tokens(None, 1_000).await.unwrap().len();
+    assert_eq!(count(Counted::Tokens(None)).await, u64::try_from(tokens).unwrap());
+    assert_eq!(count(Counted::Tokens(Some("nobody"))).await, 0);
+    let machines = store.machines(1_000).await.unwrap().len();
+    assert_eq!(count(Counted::Machines).await, u64::try_from(machines).unwrap());
 }

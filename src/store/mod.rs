@@ -112,6 +112,22 @@ pub struct Past {
     pub latency_ms: Option<i64>,
 }
 
+/// What lists that are cut may be of.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// Tokens of one person, or of all.
+    Tokens(Option<&'a str>),
+    /// Sessions of one person, or of all, that have not ended by then.
+    Sessions(Option<&'a str>, Timestamp),
+    /// Machine accounts.
+    Machines,
+}
+
+/// What a list calls a session: enough of its key to be alone.
+pub fn session_name(id: &str) -> String {
+    hex::encode(secret_key(id).get(..12).unwrap_or_default())
+}
+
 /// The SHA-256 of a session id or refresh token: the store never holds the secret itself.
 pub type SecretKey = [u8; 32];
 
@@ -244,6 +260,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Inserted, Error>;
     /// Tokens of one person, or of all, newest first, at most so many.
     async fn tokens(&self, username: Option<&str>, most: u32) -> Result<Vec<Token>, Error>;
+    /// How many there are of something whose lists are cut.
+    async fn count(&self, what: Counted<'_>) -> Result<u64, Error>;
     /// One token.
     async fn token(&self, id: &str) -> Result<Option<Token>, Error>;
     /// Ids of tokens that were revoked and would still be good at `now`.
@@ -301,8 +319,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How far the files of the call log have been read.
     async fn call_places(&self) -> Result<Vec<Place>, Error>;
-    /// Keep some calls, and the place behind them, both or neither.
-    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error>;
+    /// Keep some calls, and the place behind them if a file has them, both or neither.
+    async fn write_calls(&self, calls: Vec<Call>, place: Option<Place>) -> Result<(), Error>;
     /// Forget the places of all files but these.
     async fn keep_call_places(&self, files: Vec<u64>) -> Result<(), Error>;
     /// Remove calls before a moment, and the oldest beyond so many rows, at most some at once; how many went.

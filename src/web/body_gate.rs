@@ -16,7 +16,7 @@ use crate::service::gate::{Gate, Way};
 use crate::service::relay::{self, Relay, Sent};
 use crate::service::unsaid::Unsaid;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-gate-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-gate-request-id");
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// nginx bounds bodies before they come here; this bound only backs it up.

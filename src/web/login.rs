@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -41,7 +42,8 @@ pub(super) async fn page(
     // Only sentences of ours are shown: the address is anybody's to write.
     let known = [Error::Wrong.to_string(), TOO_MANY.to_owned()];
     let error = asked.error.filter(|words| known.contains(words));
-    render(&state, &headers, StatusCode::OK, &next, error)
+    let typed = error.as_ref().and_then(|_| typed_name(&headers));
+    show(&state, &headers, StatusCode::OK, (&next, typed), error)
 }
 
 /// The page with what went wrong, if anything did.
@@ -52,6 +54,16 @@ pub(super) fn render(
     next: &LocalPath,
     error: Option<String>,
 ) -> Response {
+    show(state, headers, status, (next, None), error)
+}
+
+fn show(
+    state: &AppState,
+    headers: &HeaderMap,
+    status: StatusCode,
+    (next, typed): (&LocalPath, Option<String>),
+    error: Option<String>,
+) -> Response {
     let buttons = state.sign_in.buttons();
     let providers = buttons.into_iter().map(|button| pages::Choice {
         href: links::provider_with_next(&button.name, next.as_str()),
@@ -60,6 +72,7 @@ pub(super) fn render(
     let page = pages::Login {
         chrome: chrome::stranger(headers),
         next: next.as_str().to_owned(),
+        username: typed.unwrap_or_default(),
         error,
         providers: providers.collect(),
     };
@@ -108,19 +121,50 @@ pub(super) async fn submit(State(state): State<AppState>, from: ClientIp, reques
     {
         return api_submit(State(state), from, request).await;
     }
-    let next = match try_sign_in(&state, from, request).await {
-        Ok((cookie, next)) => return with_cookie(Redirect::to(next.as_str()).into_response(), cookie),
+    let was_typed = typed_name(request.headers()).is_some();
+    let form = match read_form(&state, request).await {
+        Ok(form) => form,
+        Err(problem) => return problem.into_response(),
+    };
+    let (next, username) = (form.next.clone(), form.username.clone());
+    let words = match try_sign_in(&state, from, form).await {
+        Ok(id) => {
+            let response = with_cookie(Redirect::to(next.as_str()).into_response(), id);
+            return if was_typed {
+                with_cookie(response, cookie(&state.site, TYPED, "", 0))
+            } else {
+                response
+            };
+        }
         Err(problem) => match problem.kind() {
-            Kind::Unauthenticated => format!("{}?error=Invalid+username+or+password", links::LOGIN),
-            Kind::TooMany(_) => format!(
-                "{}?error={}",
-                links::LOGIN,
-                TOO_MANY.replace(' ', "+").replace(';', "%3B")
-            ),
+            Kind::Unauthenticated => Error::Wrong.to_string(),
+            Kind::TooMany(_) => TOO_MANY.to_owned(),
             _ => return problem.into_response(),
         },
     };
-    see_other(&next)
+    let next = Some(next.as_str()).filter(|next| *next != links::HOME);
+    let back = links::asking(
+        links::LOGIN,
+        &[("error", &words), ("next", next.unwrap_or_default())],
+    );
+    let name = utf8_percent_encode(&username, NON_ALPHANUMERIC).to_string();
+    let name = Some(name).filter(|name| name.len() <= LONGEST_TYPED);
+    let kept = cookie(&state.site, TYPED, &name.unwrap_or_default(), TYPED_SECONDS);
+    with_cookie(see_other(&back), kept)
+}
+
+/// The name that was typed last, for the form that comes back: in a cookie, because an address is logged and kept, and some
+/// people type their password there.
+const TYPED: &str = "gatehouse_login_name";
+const TYPED_SECONDS: u64 = 60;
+const LONGEST_TYPED: usize = 400;
+
+fn typed_name(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(COOKIE).iter();
+    let mut pairs = values.flat_map(|value| value.to_str().unwrap_or_default().split(';'));
+    let name = pairs.find_map(|pair| pair.trim().strip_prefix(TYPED)?.strip_prefix('='))?;
+    let name = percent_decode_str(name).decode_utf8().ok()?;
+    Some(name.into_owned())
 }
 
 pub(super) fn see_other(to: &str) -> Response {
@@ -133,8 +177,12 @@ pub(super) fn see_other(to: &str) -> Response {
 
 /// `POST /api/auth/login` (contract, section 1.1).
 pub(super) async fn api_submit(State(state): State<AppState>, from: ClientIp, request: Request) -> Response {
-    match try_sign_in(&state, from, request).await {
-        Ok((cookie, _)) => with_cookie(
+    let signed_in = match read_form(&state, request).await {
+        Ok(form) => try_sign_in(&state, from, form).await,
+        Err(problem) => Err(problem),
+    };
+    match signed_in {
+        Ok(cookie) => with_cookie(
             Json(json!({"success": true, "message": "Login successful"})).into_response(),
             cookie,
         ),
@@ -142,16 +190,16 @@ pub(super) async fn api_submit(State(state): State<AppState>, from: ClientIp, re
     }
 }
 
-async fn try_sign_in(
-    state: &AppState,
-    ClientIp(from): ClientIp,
-    request: Request,
-) -> Result<(HeaderValue, LocalPath), Problem> {
+async fn read_form(state: &AppState, request: Request) -> Result<Form, Problem> {
     // A sign-in from another site would put a person into somebody else's session.
     same_site(request.headers(), &state.site)?;
-    let form = read(&fields(request, state).await?)?;
+    read(&fields(request, state).await?)
+}
+
+/// The cookie of the new session.
+async fn try_sign_in(state: &AppState, ClientIp(from): ClientIp, form: Form) -> Result<HeaderValue, Problem> {
     let id = state.login.sign_in(from, &form.username, form.password).await?;
-    Ok((session(&state.site, id.expose()), form.next))
+    Ok(session(&state.site, id.expose()))
 }
 
 /// The session cookie with this id.

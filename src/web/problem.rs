@@ -50,6 +50,14 @@ impl Problem {
         }
     }
 
+    /// The same with the status of [`Self::bad_request`].
+    pub(crate) fn refused(self) -> Self {
+        Self {
+            kind: Kind::Refused,
+            ..self
+        }
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -203,7 +211,11 @@ impl From<machines::Error> for Problem {
 
 impl From<search::Error> for Problem {
     fn from(error: search::Error) -> Self {
-        by_kind(error.kind(), &error)
+        match &error {
+            // A crowd is no fault.
+            search::Error::Busy => Self::new(error.kind(), error.to_string()),
+            search::Error::Store(_) => by_kind(error.kind(), &error),
+        }
     }
 }
 

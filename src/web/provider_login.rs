@@ -16,7 +16,7 @@ use super::state::AppState;
 use crate::domain::Kind;
 use crate::domain::local_path::LocalPath;
 use crate::service::callers::session_cookie;
-use crate::service::sign_in::{ATTEMPT_LENGTH, Callback, Error};
+use crate::service::sign_in::{ATTEMPT_LENGTH, Callback, Error, Failed};
 
 /// What binds a try to this browser. The prefix of RFC 6265bis is not for http, which loopback needs.
 const ATTEMPT_COOKIE: &str = "mcp_gateway_login";
@@ -65,7 +65,7 @@ pub(super) async fn begin(
                 ATTEMPT_LENGTH.as_secs(),
             ),
         ),
-        Err(error) => refused(&state, &headers, error),
+        Err(error) => refused(&state, &headers, Failed { error, next }),
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn callback(
             }
             with_cookie(see_other(next.as_str()), session(&state.site, id.expose()))
         }
-        Err(error) => refused(&state, &headers, error),
+        Err(failed) => refused(&state, &headers, failed),
     };
     with_cookie(answer, over)
 }
@@ -106,8 +106,8 @@ async fn end_old(state: &AppState, id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The sign-in page with a sentence: people read this.
-fn refused(state: &AppState, headers: &HeaderMap, error: Error) -> Response {
+/// The sign-in page with a sentence: people read this. It leads to where they wanted to be.
+fn refused(state: &AppState, headers: &HeaderMap, Failed { error, next }: Failed) -> Response {
     if matches!(error, Error::Store(_) | Error::System(_)) {
         return Problem::from(error).into_response();
     }
@@ -117,7 +117,7 @@ fn refused(state: &AppState, headers: &HeaderMap, error: Error) -> Response {
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    let mut response = render(state, headers, status, &LocalPath::default(), Some(words));
+    let mut response = render(state, headers, status, &next, Some(words));
     if error.kind() == Kind::Unavailable {
         let headers = response.headers_mut();
         headers.insert("retry-after", HeaderValue::from_static("10"));

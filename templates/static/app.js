@@ -19,9 +19,14 @@
     for (const time of within.querySelectorAll("time[datetime]")) {
       const then = Date.parse(time.dateTime);
       if (Number.isNaN(then)) continue;
-      const words = since(then);
+      const words = "exact" in time.dataset ? exact.format(then) : since(then);
       if (time.textContent !== words) time.textContent = words;
       if (!time.title) time.title = exact.format(then);
+    }
+    // Of drawings: what stands before their words was written in UTC by the server.
+    for (const title of within.querySelectorAll("title[data-at]")) {
+      title.textContent = title.textContent.replace(/^.*? UTC(?=:)/, () => exact.format(Date.parse(title.dataset.at)));
+      title.removeAttribute("data-at");
     }
   }
 
@@ -79,9 +84,71 @@
     }));
   }
 
+  /* What was typed outlives the session: before it is sent the gateway is asked whether there is still one. */
+  let hasEnded = false;
+  async function mayBeSent(form) {
+    const response = await fetch("/api/auth/me", { headers: { accept: "application/json" } });
+    if (response.status === 401) {
+      hasEnded = true;
+      tellOfEnd(form);
+      return false;
+    }
+    if (!response.ok) throw new Error(await refusal(response));
+    form.querySelector(".ended")?.remove();
+    if (hasEnded) await renewToken();
+    return true;
+  }
+
+  function tellOfEnd(form) {
+    const words = document.createElement("p");
+    words.className = "alert warn ended";
+    words.setAttribute("role", "alert");
+    const link = Object.assign(document.createElement("a"), { href: "/login", target: "_blank", rel: "noopener", textContent: "Sign in in another tab" });
+    const text = document.createElement("span");
+    text.append("Your session has ended, and nothing was sent. What you typed is still here: ", link, ", then send it again.");
+    words.append(text);
+    form.querySelector(".ended")?.remove();
+    form.prepend(words);
+    words.scrollIntoView({ block: "center" });
+    link.focus();
+  }
+
+  /* The forms of this page are of the session that ended; those of a page of the new one have its token. */
+  async function renewToken() {
+    const text = await fetch("/tokens", { headers: { accept: "text/html" } }).then((response) => response.text());
+    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("input[name=csrf_token]");
+    if (!fresh) return;
+    for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = fresh.value;
+    hasEnded = false;
+  }
+
+  /* Send a form as its button would, with a word for our own listeners that it may go. */
+  function send(form, button, word) {
+    form.dataset[word] = "yes";
+    form.requestSubmit(button);
+    delete form.dataset[word];
+  }
+
+  async function sendTyped(form, button) {
+    if (form.dataset.waits) return;
+    form.dataset.waits = "yes";
+    button?.setAttribute("aria-busy", "true");
+    let may = false;
+    try {
+      may = await mayBeSent(form);
+    } catch (error) {
+      say(error instanceof TypeError ? "The gateway does not answer; what you typed is still here" : error.message, true);
+    } finally {
+      delete form.dataset.waits;
+      button?.removeAttribute("aria-busy");
+    }
+    if (may) send(form, button, "known");
+  }
+
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     const button = event.submitter;
+    if (event.defaultPrevented) return;
     const wish = form.dataset.preference;
     if (wish && PREFERENCES[wish] && button) {
       event.preventDefault();
@@ -92,8 +159,16 @@
     if (form.dataset.ask && !form.dataset.asked) {
       event.preventDefault();
       if (!await ask(form.dataset.ask, form.dataset.words ?? "", form.dataset.verb ?? "Yes")) return;
-      form.dataset.asked = "yes";
-      form.requestSubmit(button);
+      // Without this word the gateway asks once more, on a page.
+      const sure = Object.assign(document.createElement("input"), { type: "hidden", name: "sure", value: "yes" });
+      form.append(sure);
+      send(form, button, "asked");
+      sure.remove();
+      return;
+    }
+    if (form.dataset.typed !== undefined && !form.dataset.known) {
+      event.preventDefault();
+      sendTyped(form, button);
     }
   });
 

@@ -5,7 +5,9 @@
 (() => {
   const { say, refusal, ask, since, enliven, keep } = window.gatehouse;
   const list = () => document.getElementById("list");
-  const rowOf = (path) => document.querySelector(`#list [data-server="${CSS.escape(path)}"]`);
+  const placesOf = (path) => [...document.querySelectorAll(`#list [data-server="${CSS.escape(path)}"]`)];
+  /* Whoever is in the middle of something is not disturbed, and an answer that is on its way finds the list it asked for. */
+  const isBusy = () => document.querySelector("dialog[open], .htmx-request") !== null;
 
   /* The words of the feed, as the server writes them into a row. */
   const WORDS = {
@@ -20,14 +22,15 @@
     again = setTimeout(async () => {
       const now = list();
       if (!now) return;
-      // Whoever is in the middle of something is not disturbed.
-      if (document.querySelector("dialog[open]")) return renew(1000);
+      if (isBusy()) return renew(1000);
       const response = await fetch(now.dataset.here, { headers: { "HX-Request": "true", accept: "text/html" } }).catch(() => null);
       if (response?.redirected) return location.reload();
-      if (!response?.ok || list() !== now) return;
-      const focused = nameOf(document.activeElement);
+      if (!response?.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("list");
       if (!fresh) return;
+      // A search has begun, or has answered, since this was asked for.
+      if (isBusy() || list() !== now) return renew();
+      const focused = nameOf(document.activeElement);
       now.replaceWith(fresh);
       window.htmx?.process(fresh);
       enliven(fresh);
@@ -37,6 +40,7 @@
 
   /* How to find the same control again in a list that was replaced. */
   function nameOf(element) {
+    if (element?.id && list()?.contains(element)) return `#${CSS.escape(element.id)}`;
     const row = element?.closest?.("#list [data-server]");
     if (!row) return null;
     const within = `[data-server="${CSS.escape(row.dataset.server)}"]`;
@@ -57,11 +61,11 @@
       part("why").title = rest.join(": ");
     }
     if (part("tools")) part("tools").textContent = tools;
-    if (at && part("checked")) {
+    for (const place of at ? row.querySelectorAll('[data-part="checked"]') : []) {
       const time = document.createElement("time");
       time.dateTime = at;
       time.textContent = since(Date.parse(at));
-      part("checked").replaceChildren(time);
+      place.replaceChildren(time);
     }
     if (row.dataset.status === status) return false;
     row.dataset.status = status;
@@ -73,23 +77,26 @@
   /* The feed: everything at first, then what changes. */
   const known = new Map();
   let waits = 500;
+  let isLive = false;
+  /* What the feed has no word for, a new name say, is seen within so many milliseconds at the latest. */
+  const OLDEST = 60_000;
 
   function hear(states) {
     let isNew = false;
     for (const [path, state] of Object.entries(states)) {
       const before = known.get(path);
-      known.set(path, state.status);
-      const row = rowOf(path);
-      const changed = row ? show(row, state) : before !== state.status;
-      // The first message tells what the page was made from.
-      if (changed && before !== undefined) isNew = true;
-      if (before === undefined && hear.begun) isNew = true;
+      const words = JSON.stringify(state);
+      known.set(path, words);
+      const differs = placesOf(path).map((place) => show(place, state)).includes(true);
+      // A server that the first message did not tell of is new; one of which the same is told twice was edited.
+      const isOther = before === undefined ? hear.begun : before === words || JSON.parse(before).status !== state.status;
+      isNew ||= differs || isOther;
     }
     hear.begun = true;
     if (isNew) renew();
   }
 
-  function dot(isLive) {
+  function dot() {
     const feed = document.getElementById("feed");
     if (!feed) return;
     feed.className = `state feed ${isLive ? "good" : "off"}`;
@@ -102,7 +109,10 @@
     socket.addEventListener("open", () => {
       opened = true;
       waits = 500;
-      dot(true);
+      isLive = true;
+      dot();
+      // What happened while nobody listened is told by the list alone.
+      if (listen.isAgain) renew();
     });
     socket.addEventListener("message", (event) => {
       try {
@@ -110,8 +120,13 @@
       } catch { /* Not ours: the next one is. */ }
     });
     socket.addEventListener("close", () => {
-      dot(false);
-      if (opened) hear.begun = false;
+      isLive = false;
+      dot();
+      listen.isAgain = true;
+      if (opened) {
+        known.clear();
+        hear.begun = false;
+      }
       // Each wait is twice the one before, and no two pages come back at once.
       setTimeout(listen, waits * (0.75 + Math.random() / 2));
       waits = Math.min(waits * 2, 30_000);
@@ -169,13 +184,23 @@
     const dialog = document.getElementById("tools");
     if (!link || !dialog || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const response = await fetch(link.href, { headers: { "HX-Request": "true", accept: "text/html" } }).catch(() => null);
-    if (!response?.ok) return void (location.href = link.href);
-    const parts = new DOMParser().parseFromString(await response.text(), "text/html").body.childNodes;
-    dialog.replaceChildren(...parts);
-    dialog.querySelector("[data-close]").hidden = false;
-    enliven(dialog);
-    dialog.showModal();
+    if (link.getAttribute("aria-busy")) return;
+    link.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(link.href, { headers: { "HX-Request": "true", accept: "text/html" } });
+      // Whoever is not signed in any more is asked to be.
+      if (response.redirected) return location.reload();
+      if (!response.ok) return say(await refusal(response), true);
+      const parts = new DOMParser().parseFromString(await response.text(), "text/html").body.childNodes;
+      dialog.replaceChildren(...parts);
+      dialog.querySelector("[data-close]").hidden = false;
+      enliven(dialog);
+      if (!dialog.open) dialog.showModal();
+    } catch {
+      say("The gateway does not answer", true);
+    } finally {
+      link.removeAttribute("aria-busy");
+    }
   });
 
   /* By meaning, after the words: when this gateway can. */
@@ -195,8 +220,8 @@
     if (!response?.ok) return void (place.hidden = true);
     const found = await response.json().catch(() => ({}));
     const rows = [
-      ...(found.tools ?? []).map((tool) => ({ href: `/tools${tool.server_path}`, name: tool.tool_name, from: tool.server_name, text: tool.description, score: tool.relevance_score })),
-      ...(found.servers ?? []).map((server) => ({ href: `/tools${server.path}`, name: server.server_name, from: server.path, text: server.description, score: server.relevance_score })),
+      ...(found.tools ?? []).map((tool) => ({ href: `/tools${tool.server_path}?tool=${encodeURIComponent(tool.tool_name)}`, name: tool.tool_name, from: tool.server_name, text: tool.description, score: tool.relevance_score })),
+      ...(found.servers ?? []).map((server) => ({ href: `/servers${server.path}`, name: server.server_name, from: server.path, text: server.description, score: server.relevance_score })),
     ].sort((one, other) => (other.score ?? 0) - (one.score ?? 0)).slice(0, 8);
     place.querySelector("ol").replaceChildren(...rows.map(result));
     // Without its model the search goes by words alone, and says so.
@@ -220,14 +245,19 @@
     meant = setTimeout(() => mean(event.target.value.trim()), 350);
   });
 
-  /* What a search found, for whoever does not see the list. */
+  /* What a search found, for whoever does not see the list; after a step back, the whole page is another. */
   document.addEventListener("htmx:after:swap", () => {
+    dot();
     const words = list()?.querySelector(".pager .hint, .blank-title, p.hint")?.textContent ?? "";
     document.getElementById("found").textContent = words.trim();
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    if (document.getElementById("feed")) listen();
+    if (document.getElementById("feed")) {
+      listen();
+      setInterval(() => document.hidden || renew(), OLDEST);
+      document.addEventListener("visibilitychange", () => document.hidden || renew());
+    }
     const query = document.getElementById("q")?.value.trim();
     if (query) mean(query);
   });

@@ -97,9 +97,28 @@
     return element;
   };
 
-  function field(name, schema, required, id) {
+  const allowsNull = (schema) => schema?.type === "null" || schema?.const === null;
+
+  /** A schema that allows null besides one thing is of that thing, and an empty field is its null. What is said around it counts. */
+  function unwrapped(schema) {
+    for (const word of ["anyOf", "oneOf"]) {
+      if (!Array.isArray(schema[word])) continue;
+      const ways = schema[word].filter((way) => !allowsNull(way));
+      if (ways.length !== 1 || !ways[0] || typeof ways[0] !== "object") continue;
+      const { [word]: all, ...around } = schema;
+      const inner = unwrapped({ ...ways[0], ...around });
+      return { ...inner, isNullable: inner.isNullable || all.length > 1 };
+    }
+    const isNullable = [schema.type].flat().includes("null") || schema.enum?.includes?.(null);
+    return { schema, isNullable };
+  }
+
+  function field(name, said, isRequired, id) {
+    const { schema, isNullable } = unwrapped(said);
+    // Null is said by an empty field, so it needs none.
+    const required = isRequired && !isNullable;
     const types = [schema.type ?? (schema.enum ? "string" : "json")].flat().filter((type) => type !== "null");
-    const choices = schema.enum ?? (schema.const !== undefined ? [schema.const] : null);
+    const choices = schema.enum?.filter?.((choice) => choice !== null) ?? (schema.const !== undefined ? [schema.const] : null);
     const label = make("label", { htmlFor: id, textContent: schema.title ?? name });
     if (!required) label.append(" ", make("span", { className: "hint", textContent: "may stay empty" }));
     let input;
@@ -122,9 +141,9 @@
     }
     input.id = id;
     input.required = required && type !== "string";
-    if (schema.default !== undefined) {
+    if (schema.default !== undefined && schema.default !== null) {
       const known = choices ? choices.findIndex((choice) => JSON.stringify(choice) === JSON.stringify(schema.default)) : schema.default;
-      input.value = typeof known === "object" ? JSON.stringify(known) : String(known);
+      if (known !== -1 || !choices) input.value = typeof known === "object" ? JSON.stringify(known) : String(known);
     }
     const parts = [label, input];
     if (schema.description) {
@@ -134,6 +153,7 @@
     }
     const read = () => {
       const text = input.value;
+      if (text === "" && isRequired && isNullable) return null;
       if (text === "" && (!required || type !== "string")) return undefined;
       if (type === "choice") return choices[Number(text)];
       if (type === "boolean") return text === "true";
@@ -218,5 +238,15 @@
   let number = 0;
   document.addEventListener("gatehouse:alive", (event) => {
     for (const tool of event.detail.querySelectorAll?.("[data-tool]") ?? []) build(tool, number++);
+  });
+
+  /* The tool that somebody came for. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const wanted = new URLSearchParams(location.search).get("tool");
+    const tool = wanted && [...document.querySelectorAll("[data-tool]")].find((tool) => tool.dataset.tool === wanted);
+    if (!tool) return;
+    tool.open = true;
+    tool.querySelector("summary").focus();
+    tool.scrollIntoView({ block: "start" });
   });
 })();

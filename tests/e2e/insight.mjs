@@ -45,7 +45,9 @@ export async function token(page, hasScript = true) {
   must(!(await page.content()).includes(shown), "the token is shown once");
   const row = page.getByRole("row", { name: words });
   await row.getByRole("button", { name: /^Revoke/ }).click();
-  // With a script it asks first.
-  if (hasScript) await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+  // It asks first: with a script a dialog, without one a page.
+  const asking = hasScript ? page.getByRole("dialog") : page;
+  if (!hasScript) await page.getByRole("heading", { name: "Revoke this token?" }).waitFor();
+  await asking.getByRole("button", { name: "Revoke", exact: true }).click();
   await row.getByText("revoked", { exact: true }).waitFor();
 }

@@ -9,7 +9,10 @@ const TOOLS = [
     name: "add", description: "Adds two numbers and says it in a mood.",
     inputSchema: {
       type: "object", required: ["a", "b"],
-      properties: { a: { type: "number", description: "The first" }, b: { type: "integer" }, mood: { enum: ["glad", "sad"] }, loud: { type: "boolean" }, more: { type: "object" } },
+      properties: { a: { type: "number", description: "The first" }, b: { type: "integer" }, mood: { enum: ["glad", "sad"] }, loud: { type: "boolean" }, more: { type: "object" },
+        // As the Python SDK writes what may be left out.
+        note: { anyOf: [{ type: "string" }, { type: "null" }], default: null }, times: { type: ["integer", "null"], default: null, title: "times" },
+      },
     },
   },
   { name: "fail", description: "Fails.", inputSchema: { type: "object", properties: {} } },
@@ -20,8 +23,9 @@ function result({ method, params }) {
   if (method === "initialize") return { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "walks", version: "1.2" } };
   if (method === "tools/list") return { tools: TOOLS };
   if (method !== "tools/call") return null;
-  const { a, b, mood } = params.arguments;
-  if (params.name === "add") return { content: [{ type: "text", text: `${mood ?? "plain"}: ${a + b}` }] };
+  const { a, b, mood, note, times } = params.arguments;
+  const more = [note, times].filter((one) => one !== undefined).map((one) => ` ${JSON.stringify(one)}`).join("");
+  if (params.name === "add") return { content: [{ type: "text", text: `${mood ?? "plain"}: ${a + b}${more}` }] };
   if (params.name === "fail") return { isError: true, content: [{ type: "text", text: "it cannot be done" }] };
   return { content: [{ type: "text", text: HOSTILE }] };
 }

@@ -33,6 +33,16 @@ await walk({
     const text = await good.textContent();
     must(/walks 1\.2/.test(text) && /streamable-http/.test(text) && /\d+ ms/.test(text) && /3 tools/.test(text), text);
     must(await page.inputValue("#proxy_pass_url") === server.url, "the address was lost");
+    // What is wrong with the form stands beside its field, until it is right.
+    await page.fill("#proxy_pass_url", "ftp://x");
+    await page.getByRole("button", { name: "Test the connection" }).click();
+    await page.locator("#fault-proxy_pass_url").waitFor();
+    must(await page.getAttribute("#proxy_pass_url", "aria-errormessage") === "fault-proxy_pass_url", "the field does not name its fault");
+    must(!(await page.locator("#fault-proxy_pass_url").textContent()).includes("proxy_pass_url"), "the fault names the field as programs do");
+    await page.fill("#proxy_pass_url", server.url);
+    await page.getByRole("button", { name: "Test the connection" }).click();
+    await good.waitFor();
+    must(await page.locator("#fault-proxy_pass_url").count() === 0, "the fault stays");
   },
 
   async "faults stand beside their fields, and nothing secret comes back"() {
@@ -46,6 +56,8 @@ await walk({
     must(await page.getAttribute("#path", "aria-invalid") === "true", "the field does not say that it is wrong");
     must(await page.inputValue("#name") === "Walks", "the name was lost");
     must(!(await page.content()).includes("a-secret-of-mine"), "the secret came back");
+    await page.locator(".unkept").waitFor();
+    must(await page.getAttribute("#auth_credential", "aria-invalid") === "true", "nothing says that the secret is lost");
   },
 
   async "a server is registered with metadata, and is live"() {
@@ -64,10 +76,56 @@ await walk({
     must(await page.getByLabel("Value of metadata").inputValue() === "data", "the metadata is gone");
   },
 
+  async "metadata stays as it was typed, and no name is dropped"() {
+    const add = async (name, value) => {
+      await page.getByRole("button", { name: "Add a row" }).click();
+      await page.getByLabel("Name of metadata").last().fill(name);
+      await page.getByLabel("Value of metadata").last().fill(value);
+    };
+    await add("version", "1.0");
+    await add("ports", "[80,443]");
+    const written = () => page.locator("#metadata").inputValue().then(JSON.parse);
+    const { version, ports, team } = await written();
+    must(version === "1.0" && Array.isArray(ports) && team === "data", await page.locator("#metadata").inputValue());
+    await add("team", "another");
+    await page.locator("#metadata-names", { hasText: "twice" }).waitFor();
+    must((await written()).team === "data", "a name that stands twice went over the one before");
+    must(await page.locator("#server-form").evaluate((form) => !form.checkValidity()), "the form can be sent");
+    await page.getByRole("button", { name: "Remove this row" }).last().click();
+    must(await page.locator("#metadata-names").isHidden(), "the fault stays");
+  },
+
   async "it is edited"() {
     await page.fill("#name", "Walks at large");
     await page.getByRole("button", { name: "Save" }).click();
     await row(page, "/walks").getByRole("link", { name: "Walks at large", exact: true }).waitFor();
+    await page.goto(`${gateway}/edit/walks`);
+    must(JSON.parse(await page.locator("#metadata").inputValue()).version === "1.0", "a version became a number");
+    await page.goto(gateway);
+  },
+
+  async "what was typed outlives the session"() {
+    const late = await signedIn(browser);
+    await late.goto(`${gateway}/edit/walks`);
+    await late.fill("#description", "Typed while the session ended");
+    const cookies = await late.context().cookies();
+    await late.context().clearCookies();
+    await late.getByRole("button", { name: "Save" }).click();
+    const link = late.locator(".ended a");
+    await link.waitFor();
+    must(await late.inputValue("#description") === "Typed while the session ended", "what was typed is gone");
+    must(await link.getAttribute("target") === "_blank" && await link.getAttribute("href") === "/login", "no way to sign in beside it");
+    // Signed in elsewhere, as another session; then it goes through.
+    const other = await signedIn(browser);
+    const session = (await other.context().cookies()).find(({ name }) => name === "mcp_gateway_session");
+    must(cookies.every(({ value }) => value !== session.value), "it is the same session");
+    await late.context().addCookies([session]);
+    await late.getByRole("button", { name: "Save" }).click();
+    await late.locator(".saved").waitFor();
+    await late.goto(`${gateway}/edit/walks`);
+    must(await late.inputValue("#description") === "Typed while the session ended", "it was not saved");
+    await late.context().close();
+    await other.context().close();
   },
 
   async "a tool is called with a form made from its schema"() {
@@ -82,6 +140,11 @@ await walk({
     await tool.locator(".answer pre").waitFor();
     must(await tool.locator(".answer pre").textContent() === "glad: 42", await tool.locator(".answer").textContent());
     must(/Answered, \d+ ms/.test(await tool.locator(".answer").textContent()), "no latency");
+    // What may be null and is left empty is not sent; what is filled in is.
+    await tool.getByLabel(/^note/).fill("x");
+    await tool.getByLabel(/^times/).fill("3");
+    await tool.getByRole("button", { name: "Call" }).click();
+    await tool.locator(".answer pre", { hasText: 'glad: 42 "x" 3' }).waitFor();
     const fails = dialog.locator('[data-tool="fail"]');
     await fails.locator("summary").first().click();
     await fails.getByRole("button", { name: "Call" }).click();
@@ -105,6 +168,47 @@ await walk({
     await row(other, "/walks").locator('[role=switch][aria-checked="false"]').click();
     await becomes(page, "/walks", "Healthy");
     await other.context().close();
+  },
+
+  async "a new name is seen in another window"() {
+    const other = await browser.newContext({ storageState: await page.context().storageState() }).then((context) => context.newPage());
+    await other.goto(gateway);
+    await other.locator("#feed", { hasText: "live" }).waitFor();
+    await page.goto(`${gateway}/edit/walks`);
+    await page.fill("#name", "Walks under another name");
+    await page.getByRole("button", { name: "Save" }).click();
+    await row(page, "/walks").getByRole("link", { name: "Walks under another name", exact: true }).waitFor();
+    // As when somebody turns to the window again.
+    await other.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await row(other, "/walks").getByRole("link", { name: "Walks under another name", exact: true }).waitFor();
+    await other.context().close();
+    await page.goto(gateway);
+  },
+
+  async "what happened while nobody listened is seen after that"() {
+    const other = await browser.newContext({ storageState: await page.context().storageState() }).then((context) => context.newPage());
+    let goOn;
+    const registered = new Promise((resolve) => { goOn = resolve; });
+    const sockets = [];
+    await other.routeWebSocket(/health_status/, async (socket) => {
+      sockets.push(socket);
+      if (sockets.length > 1) await registered;
+      socket.connectToServer();
+    });
+    await other.goto(gateway);
+    await other.locator("#feed", { hasText: "live" }).waitFor();
+    await sockets[0].close();
+    await other.locator("#feed", { hasText: "offline" }).waitFor();
+    await register(page, "/meanwhile", "Meanwhile");
+    await row(page, "/meanwhile").waitFor();
+    must(await row(other, "/meanwhile").count() === 0, "it was listening");
+    goOn();
+    await row(other, "/meanwhile").waitFor();
+    await other.context().close();
+    await row(page, "/meanwhile").getByTitle("Remove").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await row(page, "/meanwhile").waitFor({ state: "detached" });
+    await page.goto(gateway);
   },
 
   async "a server that falls ill is seen within a second of the check, without a reload"() {
@@ -146,11 +250,99 @@ await walk({
     must(await page.evaluate(() => document.activeElement.id) === "q", "`/` does not lead to the search");
   },
 
-  async "what no word says is found by its meaning, below"() {
+  async "what is shown is what was typed last, however late an answer to older words comes"() {
+    await page.goto(gateway);
+    let [hasCome, goOn] = [];
+    const come = new Promise((resolve) => { hasCome = resolve; });
+    const going = new Promise((resolve) => { goOn = resolve; });
+    await page.route("**/?q=walks*", async (route) => {
+      hasCome();
+      await going;
+      await route.continue().catch(() => {});
+    });
+    await page.fill("#q", "walks");
+    await come;
+    await page.fill("#q", "second");
+    await row(page, "/walks").waitFor({ state: "detached" });
+    must(await row(page, "/second").count() === 1, "other words were looked for");
+    goOn();
+    await page.unroute("**/?q=walks*");
+  },
+
+  async "the keyboard keeps its place, and a step back stays live"() {
+    await page.goto(gateway);
+    await page.locator("#feed", { hasText: "live" }).waitFor();
+    await page.locator("#tab-enabled").focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#tab-enabled[aria-current]").waitFor();
+    await page.waitForFunction(() => document.activeElement.id === "tab-enabled");
+    await page.evaluate(() => history.back());
+    await page.locator("#tab-all[aria-current]").waitFor();
+    await page.locator("#feed", { hasText: "live" }).waitFor();
+  },
+
+  async "what no word says is found by its meaning, below, and leads to where it is called"() {
     await page.goto(`${gateway}/tools`);
     await page.fill("#q", "sum of two numbers in a mood");
     await page.locator("#meaning li", { hasText: "add" }).first().waitFor();
+    await page.locator("#meaning a", { hasText: /^add$/ }).first().click();
+    await page.locator('[data-tool="add"][open]').getByRole("button", { name: "Call" }).waitFor();
     await page.goto(gateway);
+  },
+
+  async "a registration is sent once, and says that it is under way"() {
+    let [sent, goOn] = [0];
+    const going = new Promise((resolve) => { goOn = resolve; });
+    const counted = async (route) => {
+      if (route.request().method() === "POST") {
+        sent += 1;
+        await going;
+      }
+      await route.continue();
+    };
+    await page.goto(`${gateway}/register`);
+    await page.fill("#name", "Once");
+    await page.fill("#path", "/once");
+    await page.fill("#proxy_pass_url", server.url);
+    await page.fill("#description", "Registered once");
+    await page.route("**/register", counted);
+    const press = () => page.evaluate(() => document.querySelector("#server-form .endbar button").click());
+    await press();
+    await press();
+    await page.getByRole("button", { name: "Checking…" }).waitFor();
+    await press();
+    goOn();
+    await row(page, "/once").waitFor();
+    must(sent === 1, `it was sent ${sent} times`);
+    await page.unroute("**/register", counted);
+  },
+
+  async "the tools of a server say what went wrong, or ask for the sign-in"() {
+    const leaving = await signedIn(browser);
+    const broken = (route) => route.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify({ detail: "not now" }) });
+    await leaving.route("**/tools/walks", broken);
+    await row(leaving, "/walks").locator("[data-tools]").click();
+    await leaving.locator(".toast.bad", { hasText: "not now" }).waitFor();
+    await leaving.unroute("**/tools/walks", broken);
+    await leaving.context().clearCookies();
+    await row(leaving, "/walks").locator("[data-tools]").click();
+    await leaving.waitForURL(/\/login/);
+    await leaving.context().close();
+  },
+
+  async "stars, source and the last check are seen on a phone, and the source on a card"() {
+    await page.goto(gateway);
+    await page.setViewportSize({ width: 360, height: 740 });
+    const more = row(page, "/walks").locator(".c-more");
+    must(/by admin/.test(await more.innerText()) && /5/.test(await more.innerText()), await more.innerText());
+    must(await more.locator("[data-part=checked] time").isVisible(), "the last check is not shown");
+    await page.setViewportSize({ width: 1280, height: 800 });
+    must(await more.isHidden(), "it is said twice");
+    await page.getByRole("button", { name: "Cards" }).click();
+    await page.locator("ul.cards").waitFor();
+    must(/by admin/.test(await row(page, "/walks").innerText()), "a card has no source");
+    await page.getByRole("button", { name: "Table" }).click();
+    await page.locator("table.servers").waitFor();
   },
 
   async "cards or a table, folded or not, dark or light: kept"() {
@@ -201,6 +393,9 @@ await walk({
     await page.getByRole("img", { name: /checks answered/ }).waitFor();
     await page.locator(".recipes summary", { hasText: ".cursor/mcp.json" }).click();
     must((await page.getByRole("region", { name: "Cursor" }).textContent()).includes("/walks/mcp"), "no recipe");
+    await page.locator(".offer summary", { hasText: "add" }).first().click();
+    await page.getByRole("button", { name: "Call it: add" }).click();
+    await page.locator('[data-tool="add"][open]').getByRole("button", { name: "Call" }).waitFor();
   },
 
   async "all of it works without a script"() {

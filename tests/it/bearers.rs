@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::identity::{Idp, M2M_SECRET, WEB_SECRET, text};
-use crate::harness::{Actor, Gateway, Setup, Upstream, until};
+use crate::harness::{Actor, Gateway, Setup, Upstream, request, until};
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -663,6 +663,21 @@ async fn a_token_for_one_server_opens_that_server_and_nothing_else() {
             let vend = caller.json("/api/tokens/generate", &json!({})).await;
             assert_eq!(vend.status, 401, "it must not be turned into a wider one");
         }
+    }
+    // Our own server calls with no wider right than the token has.
+    let aud = json!([format!("{base}/mcpgw/mcp"), format!("{base}/w/mcp")]);
+    let caller = gateway.anonymous().bearer(&bound(aud).await);
+    for (server, is_refused) in [("/w", false), ("/weather", true)] {
+        let wish =
+            json!({"name": "invoke_mcp_tool", "arguments": {"server_name": server, "tool_name": "now"}});
+        let said = caller.mcp("/mcpgw/mcp", &request("tools/call", wish)).await;
+        assert_eq!(said.status, 200, "{}", said.text());
+        assert_eq!(
+            said.text().contains("scopes do not allow"),
+            is_refused,
+            "{server}: {}",
+            said.text()
+        );
     }
 }
 

@@ -228,4 +228,25 @@ async fn a_header_that_is_not_the_owners_to_set_is_refused_by_field_without_its_
         answer.text()
     );
     assert!(!answer.text().contains(PASSWORD));
+    // It says that it is lost, beside its field: an empty field would keep what was saved before.
+    for field in ["auth_credential", "headers"] {
+        let marked = format!("aria-errormessage=\"fault-{field}\"");
+        assert!(answer.text().contains(&marked), "{field}: {}", answer.text());
+    }
+    assert_eq!(answer.text().matches("What is secret was not kept").count(), 1);
+    assert_eq!(
+        answer
+            .text()
+            .matches("enter it again, or what was saved before stays")
+            .count(),
+        2
+    );
+    let nothing = page
+        .form("/edit/w", "name=&proxy_pass_url=x&headers=X-Team%3A")
+        .await;
+    assert!(
+        nothing.status == 422 && !nothing.text().contains("not kept"),
+        "{}",
+        nothing.text()
+    );
 }

@@ -120,6 +120,30 @@ async fn while_the_daemon_is_away_nobody_passes_and_everybody_is_told_in_json() 
         (page.status, page.header("content-type")),
         (503, "application/json")
     );
+    // People get a page, which looks again by itself unless they sent something.
+    let person = admin.with("accept", "text/html,application/xhtml+xml");
+    for (method, path, refresh) in [
+        ("GET", "/", "3"),
+        ("GET", "/servers/a", "3"),
+        ("POST", "/register", ""),
+    ] {
+        let page = person.send(method, path, "", Vec::new()).await;
+        assert_eq!(
+            (page.status, page.header("content-type"), page.header("refresh")),
+            (503, "text/html; charset=utf-8", refresh),
+            "{path}"
+        );
+        assert!(
+            page.text().contains("The registry is not running"),
+            "{}",
+            page.text()
+        );
+        assert!(
+            page.header("content-security-policy")
+                .contains("default-src 'none'")
+        );
+        assert_eq!(page.header("retry-after"), "2");
+    }
     assert!(upstream.take().is_empty());
     let gateway = setup.start();
     assert_eq!(gateway.admin().mcp("/a/mcp", &tool_call("x")).await.status, 200);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::peers::{KINDS, Peer};
-use crate::harness::{Actor, Setup, tool_call, until};
+use crate::harness::{Actor, Setup, request, tool_call, until};
 
 pub fn quick(setup: Setup) -> Setup {
     setup
@@ -212,6 +212,13 @@ async fn a_changed_tool_of_a_pinned_server_is_neither_seen_nor_called_until_some
     until("the change is noticed", || async { call("now").await == 403 }).await;
     assert_eq!((call("new").await, call("zone").await), (403, 200));
     assert_eq!(seen().await, ["zone"]);
+    // Nor through our own server.
+    let wish = json!({"name": "invoke_mcp_tool", "arguments": {"server_name": "/w", "tool_name": "now"}});
+    let said = caller
+        .mcp("/mcpgw/mcp", &request("tools/call", wish))
+        .await
+        .text();
+    assert!(said.contains("waits for approval"), "{said}");
     let catalog = admin.get("/api/catalog/w").await.value();
     let held: Vec<&str> = catalog["held"]
         .as_array()

@@ -21,7 +21,25 @@ async fn a_browser_signs_in_stays_and_signs_out() {
         (wrong.status, wrong.header("location")),
         (303, "/login?error=Invalid+username+or+password")
     );
-    assert_eq!(wrong.header("set-cookie"), "");
+    let kept = wrong.header("set-cookie").to_owned();
+    assert!(
+        kept.starts_with("gatehouse_login_name=admin; HttpOnly;") && !kept.contains("mcp_gateway_session"),
+        "{kept}"
+    );
+    // Nobody is sent elsewhere, or asked for their name again, because of a slip.
+    let slip = "username=a%3Cb&password=wrong&next=%2Fedit%2Fweather%3Fx%3D1";
+    let slip = browser.form("/login", slip).await;
+    let back = slip.header("location").to_owned();
+    assert_eq!(
+        back,
+        "/login?error=Invalid+username+or+password&next=%2Fedit%2Fweather%3Fx%3D1"
+    );
+    let name = slip.header("set-cookie").split(';').next().unwrap().to_owned();
+    let again = browser.clone().with("cookie", &name).get(&back).await.text();
+    assert!(
+        again.contains("value=\"a&lt;b\"") && again.contains("name=\"next\" value=\"&#x2F;edit"),
+        "{again}"
+    );
     let shown = browser.get("/login?error=Invalid+username+or+password").await;
     assert!(shown.text().contains("Invalid username or password"));
     let echo = browser.get("/login?error=%3Cb%3Ehello").await;

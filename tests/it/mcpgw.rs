@@ -152,6 +152,44 @@ async fn who_has_no_rule_for_it_is_refused_and_others_see_only_what_they_may() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_made_for_somebody_has_a_row_of_its_own() {
+    let gateway = Setup::new().with_policy(POLICY).start();
+    let upstream = Upstream::new().await;
+    let admin = gateway.with_scopes("root", &["mcp-registry-admin"]);
+    gateway.register("/weather", &upstream.url).await;
+    let ada = gateway.with_scopes("ada", &["mcpgw-all", "weather-some"]);
+    let wish =
+        |tool: &str| json!({"server_name": "/weather", "tool_name": tool, "arguments": {"city": "Bonn"}});
+    call(&ada, "invoke_mcp_tool", wish("forecast")).await;
+    fault(&ada, "invoke_mcp_tool", wish("secret")).await;
+    // No waiting: they are there before the answers are.
+    let rows = admin.get("/api/calls?server=/weather").await.value();
+    let rows = rows["calls"].as_array().unwrap();
+    let seen = rows.iter().map(|row| {
+        assert_eq!(
+            (&row["principal"], &row["user"]),
+            (&json!("user"), &json!("ada")),
+            "{row}"
+        );
+        assert_eq!(row["method"], "tools/call");
+        assert_eq!(
+            row["request_id"].as_str().unwrap().len(),
+            32,
+            "nginx's id of the request"
+        );
+        (
+            row["tool"].as_str().unwrap(),
+            row["way"].as_str().unwrap(),
+            row["status"].as_u64().unwrap(),
+        )
+    });
+    assert_eq!(
+        seen.collect::<Vec<_>>(),
+        [("secret", "refused", 403), ("forecast", "carried", 200)]
+    );
+}
+
+#[tokio::test]
 async fn the_registrys_tools_go_by_the_callers_permissions() {
     let gateway = Setup::new().with_policy(POLICY).start();
     let upstream = Upstream::new().await;

@@ -1,6 +1,6 @@
 //! The first pages, without JavaScript.
 
-use crate::harness::{Gateway, Upstream};
+use crate::harness::{Gateway, Setup, Upstream, until};
 
 #[tokio::test]
 async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
@@ -45,7 +45,10 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
     );
     let saved = browser.get("/?saved=%2Fweather").await.text();
     assert!(
-        saved.contains("Weather</strong> is saved, and") && saved.contains("/weather/mcp</code>"),
+        saved.contains("Weather</strong> is saved, and")
+            && saved.contains("/weather/mcp</code>")
+            // Our script asks for it with the list, so that it stays true.
+            && saved.contains("?saved=%2Fweather\""),
         "{saved}"
     );
     let list = browser.get("/").await.text();
@@ -163,6 +166,16 @@ async fn the_list_is_filtered_searched_and_paged_by_the_server() {
     // Our script gets the list alone; whoever may see nothing gets nothing.
     let part = browser.clone().with("hx-request", "true").get("/").await.text();
     assert!(part.starts_with("<div id=\"list\"") && rows(&part) == 50 && !part.contains("<html"));
+    // What is not a page of tools is the first.
+    let tools = browser.get("/tools?page=x").await.text();
+    assert!(tools.contains("intelligent_tool_finder"), "{tools}");
+    assert!(
+        browser
+            .get("/tools?q=nothing-has-this&page=9")
+            .await
+            .text()
+            .contains("Nothing fits")
+    );
     let nobody = gateway
         .member("bob", &["nobody-knows"])
         .with("accept", "text/html");
@@ -265,7 +278,7 @@ async fn a_trial_asks_no_address_that_is_forbidden_and_keeps_nothing() {
         .await
         .text();
     assert!(
-        forbidden.contains("It was not asked") && forbidden.contains("proxy_pass_url"),
+        forbidden.contains("It was not asked") && forbidden.contains("data-fault=\"proxy_pass_url\""),
         "{forbidden}"
     );
     assert!(
@@ -289,6 +302,63 @@ async fn a_trial_asks_no_address_that_is_forbidden_and_keeps_nothing() {
     let elsewhere = gateway.signed_in().await.with("sec-fetch-site", "cross-site");
     assert_eq!(elsewhere.form("/register/try", &form).await.status, 403);
     assert!(!gateway.log().contains("a-secret-of-mine"));
+}
+
+#[tokio::test]
+async fn too_many_trials_at_once_are_no_fault_of_the_server() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = Gateway::new();
+    let browser = gateway
+        .signed_in()
+        .await
+        .with("accept", "text/html")
+        .with("hx-request", "true")
+        .with("sec-fetch-site", "same-origin");
+    let form = format!("proxy_pass_url=http://{}", silent.local_addr().unwrap());
+    let (mut waiting, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let (browser, form) = (browser.clone(), form.clone());
+        waiting.push(tokio::spawn(
+            async move { browser.form("/register/try", &form).await },
+        ));
+        held.push(silent.accept().await.unwrap());
+    }
+    let fifth = browser.form("/register/try", &form).await.text();
+    assert!(
+        fifth.contains("It was not asked: too many") && !fifth.contains("does not answer as it should"),
+        "{fifth}"
+    );
+    for one in waiting {
+        one.abort();
+    }
+}
+
+#[tokio::test]
+async fn who_registers_without_seeing_the_list_is_told_that_it_is_saved() {
+    let policy = "UI-Scopes: {maker: {register_service: [all]}}\ngroup_mappings: {makers: [maker]}\n";
+    let upstream = Upstream::new().await;
+    let gateway = Setup::new().with_policy(policy).start();
+    let ada = gateway.member("ada", &["makers"]).with("accept", "text/html");
+    let form = format!(
+        "name=Weather&path=%2Fweather&description=d&proxy_pass_url={}",
+        upstream.url
+    );
+    let done = ada.form("/register", &form).await;
+    assert_eq!(done.status, 303, "{}", done.text());
+    until("the page says that it is saved", || async {
+        let page = ada.get(done.header("location")).await.text();
+        page.replace("&#x2F;", "/")
+            .contains("<code>/weather</code> is saved")
+    })
+    .await;
+    // Nobody is told so of a server that is not there, or who could not have done it.
+    let page = ada.get("/?saved=%2Fnothing").await.text();
+    assert!(!page.contains("is saved"), "{page}");
+    let bob = gateway
+        .member("bob", &["nobody-knows"])
+        .with("accept", "text/html");
+    let page = bob.get("/?saved=%2Fweather").await.text();
+    assert!(!page.contains("is saved"), "{page}");
 }
 
 #[tokio::test]

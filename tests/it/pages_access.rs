@@ -97,6 +97,15 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
         saved.text()
     );
     assert_eq!(ada().await, 200);
+    // The same again is said to change nothing; what stands elsewhere in the text already is shown to come all the same.
+    let same = send("/access/scopes/night", "check", scope("[x]")).await.text();
+    assert!(same.contains("saving changes nothing"), "{same}");
+    let wider = scope("[x]").replace("}]", "}, {server: v, methods: [tools/call], tools: [x]}]");
+    let wider = send("/access/scopes/night", "check", wider).await.text();
+    assert!(
+        wider.contains("This would change") && !wider.contains("saving changes nothing"),
+        "{wider}"
+    );
     // Changed: it counts at once. Nothing else can be changed under its name, and what cannot be read stays typed.
     assert_eq!(
         send("/access/scopes/night", "save", scope("[other]"))
@@ -151,7 +160,7 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
     let elsewhere = elsewhere.with("sec-fetch-site", "cross-site");
     let sent = elsewhere.form("/access/scopes/night", "action=delete").await;
     assert_eq!(sent.status, 403);
-    let removed = send("/access/scopes/night", "delete", String::new()).await;
+    let removed = send("/access/scopes/night", "delete&sure=yes", String::new()).await;
     assert_eq!((removed.status, removed.header("location")), (303, "/access"));
     assert_eq!(ada().await, 403);
 
@@ -175,6 +184,12 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
         .await
         .text();
     assert!(explained.contains("state good\">Allowed"), "{explained}");
+    let half = browser.get("/access/explain?groups=x&server=&permission=").await;
+    assert!(
+        half.status == 422 && half.text().contains("name a server, or a permission"),
+        "{}",
+        half.text()
+    );
 }
 
 #[tokio::test]
@@ -223,7 +238,7 @@ async fn the_secret_of_a_machine_is_shown_once_and_keys_never() {
     let gone = browser
         .form(
             "/access/machines",
-            &format!("csrf_token={token}&action=remove&name=bot"),
+            &format!("csrf_token={token}&action=remove&name=bot&sure=yes"),
         )
         .await;
     assert_eq!(gone.status, 303);
@@ -261,7 +276,10 @@ async fn another_session(gateway: &Gateway, lister: &Actor, page: &str) -> (Acto
 async fn sessions_are_ended_on_pages() {
     let gateway = Gateway::new();
     let (browser, token) = browser(&gateway, "/access/sessions").await;
-    for (page, action) in [("/access/sessions", ""), ("/tokens", "&action=end")] {
+    for (page, action) in [
+        ("/access/sessions", "&sure=yes"),
+        ("/tokens", "&action=end&sure=yes"),
+    ] {
         let (other, id) = another_session(&gateway, &browser, page).await;
         assert_eq!(other.get("/api/auth/me").await.status, 200);
         let ended = browser
@@ -274,14 +292,124 @@ async fn sessions_are_ended_on_pages() {
             .await;
         assert_eq!(again.status, 404);
     }
+    // One's own browser is told apart from the others, on both pages once.
+    for page in ["/access/sessions", "/tokens"] {
+        let text = browser.get(page).await.text();
+        assert_eq!(text.matches("this browser").count(), 1, "{page}: {text}");
+    }
     // Nobody ends somebody else's by the page of their own.
     let (other, id) = another_session(&gateway, &browser, "/access/sessions").await;
     let ada = reader(gateway.member("ada", &["mcp-servers-unrestricted"]));
     assert_eq!(
-        ada.form("/tokens", &format!("action=end&id={id}")).await.status,
+        ada.form("/tokens", &format!("action=end&id={id}&sure=yes"))
+            .await
+            .status,
         404
     );
     assert_eq!(other.get("/api/auth/me").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_script_a_page_asks_before_what_cannot_be_taken_back() {
+    let gateway = Gateway::new();
+    let (browser, token) = browser(&gateway, "/access/machines").await;
+    for (page, form, status) in [
+        ("/access/machines", "name=bot&groups=mcp-registry-admin", 201),
+        ("/access", "group_name=day", 303),
+    ] {
+        let made = browser.form(page, &format!("csrf_token={token}&{form}")).await;
+        assert_eq!(made.status, status, "{}", made.text());
+    }
+    let (other, id) = another_session(&gateway, &browser, "/access/sessions").await;
+    let own = format!("action=end&id={id}");
+    let ended = format!("id={id}");
+    let rows = [
+        (
+            "/access/machines",
+            "action=remove&name=bot",
+            "Remove this account?",
+            "/access/machines",
+        ),
+        (
+            "/access/scopes/day",
+            "action=delete",
+            "Remove this scope?",
+            "/access/scopes/day",
+        ),
+        (
+            "/access/scopes/day",
+            "action=reset",
+            "Give it back to the file?",
+            "/access/scopes/day",
+        ),
+        (
+            "/access/sessions",
+            &ended,
+            "End this session?",
+            "/access/sessions",
+        ),
+        ("/tokens", &own, "End this session?", "/tokens"),
+        (
+            "/tokens",
+            "action=revoke&id=0&everybody=true",
+            "Revoke this token?",
+            "/tokens?user=*",
+        ),
+    ];
+    for (at, form, title, back) in rows {
+        let asked = browser.form(at, &format!("csrf_token={token}&{form}")).await;
+        let text = asked.text().replace("&#x2F;", "/");
+        assert_eq!(asked.status, 200, "{at} {form}: {text}");
+        assert!(
+            text.contains(&format!(">{title}</h1>")) && text.contains(&format!("action=\"{at}\"")),
+            "{at} {form}: {text}"
+        );
+        assert!(text.contains(&format!("href=\"{back}\"")), "{back}: {text}");
+        // The yes is the same form once more.
+        for pair in form.split('&').chain(["sure=yes"]) {
+            let (name, value) = pair.split_once('=').unwrap();
+            assert!(
+                text.contains(&format!("name=\"{name}\" value=\"{value}\"")),
+                "{pair}: {text}"
+            );
+        }
+    }
+    // Nothing has happened yet.
+    assert!(browser.get("/access/machines").await.text().contains(">bot<"));
+    assert_eq!(browser.get("/access/scopes/day").await.status, 200);
+    assert_eq!(other.get("/api/auth/me").await.status, 200);
+    let sure = format!("csrf_token={token}&{ended}&sure=yes");
+    assert_eq!(browser.form("/access/sessions", &sure).await.status, 303);
+    assert_eq!(other.get("/api/auth/me").await.status, 401);
+    // A program meant what it sent.
+    let program = gateway.admin();
+    let gone = program.form("/access/machines", "action=remove&name=bot").await;
+    assert_eq!(gone.status, 303, "{}", gone.text());
+}
+
+#[tokio::test]
+async fn a_refused_field_says_so_to_a_screen_reader() {
+    let gateway = Gateway::new();
+    let (browser, token) = browser(&gateway, "/tokens").await;
+    for (page, form, field) in [
+        ("/access/machines", "name=&groups=x", "name"),
+        ("/access", "group_name=", "group_name"),
+        (
+            "/tokens",
+            "action=show&scope_method=custom&custom_scopes=x",
+            "requested_scopes",
+        ),
+    ] {
+        let refused = browser.form(page, &format!("csrf_token={token}&{form}")).await;
+        let text = refused.text();
+        assert_eq!(refused.status, 422, "{page}: {text}");
+        let marked = format!("aria-invalid=\"true\" aria-errormessage=\"fault-{field}\"");
+        assert!(
+            text.contains(&marked) && text.contains(&format!("id=\"fault-{field}\"")),
+            "{page}: {text}"
+        );
+        assert_eq!(text.matches("aria-invalid").count(), 1, "{page}: {text}");
+    }
 }
 
 #[tokio::test]
@@ -393,7 +521,10 @@ async fn a_token_is_shown_once_kept_as_a_file_and_revoked() {
 
     let id = inside(&list, "name=\"id\" value=\"", "\"").to_owned();
     let revoked = browser
-        .form("/tokens", &format!("csrf_token={token}&action=revoke&id={id}"))
+        .form(
+            "/tokens",
+            &format!("csrf_token={token}&action=revoke&id={id}&sure=yes"),
+        )
         .await;
     assert_eq!((revoked.status, revoked.header("location")), (303, "/tokens"));
     assert_eq!(bearer.get("/api/auth/me").await.status, 401);

@@ -123,6 +123,24 @@ async fn what_is_held_is_shown_with_its_difference_and_approved_on_the_page() {
         page.contains("class=\"came\"") && page.contains("Send me all"),
         "{page}"
     );
+    // What was read is approved and nothing that came since: here the fingerprint is of something else.
+    let read = page.split("name=\"fingerprint\" value=\"").nth(1).unwrap();
+    let read = read.split('"').next().unwrap().to_owned();
+    for fingerprint in ["0".repeat(64), format!("{read}0")] {
+        let form = format!("csrf_token={token}&action=approve&fingerprint={fingerprint}");
+        let late = browser.form("/servers/w", &form).await;
+        assert!(
+            late.status == 409 && late.text().contains("has changed since you looked"),
+            "{}",
+            late.text()
+        );
+        let body = json!({ "fingerprint": fingerprint });
+        assert_eq!(admin.json("/api/catalog/w", &body).await.status, 409);
+    }
+    let told = gateway.admin().get("/api/catalog/w").await.value();
+    assert_eq!(told["held_fingerprint"], read.as_str(), "{told}");
+    assert!(told["held"][0]["held_fingerprint"].is_string(), "{told}");
+    assert!(page.contains("All of it, as it wants to be"), "{page}");
     let caller = gateway.member("ada", &["mcp-servers-unrestricted"]);
     assert_eq!(caller.mcp("/w/mcp", &tool_call("now")).await.status, 403);
 
@@ -134,10 +152,23 @@ async fn what_is_held_is_shown_with_its_difference_and_approved_on_the_page() {
         .form("/servers/w", &format!("csrf_token={token}&action=else"))
         .await;
     assert_eq!(odd.status, 422);
+    // Everything at once is asked about first.
+    let asked = browser
+        .form("/servers/w", &format!("csrf_token={token}&action=approve"))
+        .await;
+    assert!(
+        asked.status == 200 && asked.text().contains("Approve everything that changed?"),
+        "{}",
+        asked.text()
+    );
+    assert_eq!(caller.mcp("/w/mcp", &tool_call("now")).await.status, 403);
     let approved = browser
         .form(
             "/servers/w",
-            &format!("csrf_token={token}&action=approve&name=now"),
+            &format!(
+                "csrf_token={token}&action=approve&name=now&fingerprint={}",
+                told["held"][0]["held_fingerprint"].as_str().unwrap()
+            ),
         )
         .await;
     assert_eq!(
@@ -194,4 +225,26 @@ async fn calls_are_drawn_and_listed_to_whom_they_belong() {
     let odd = admin.get("/usage?status=%3Cb%3E&cursor=x").await;
     assert_eq!(odd.status, 422);
     assert!(odd.text().contains("value=\"&lt;b&gt;\"") && odd.text().contains("is not a status"));
+}
+
+#[tokio::test]
+async fn the_page_of_our_own_server_shows_its_tools_and_nothing_that_nobody_may_do() {
+    let gateway = Gateway::new();
+    let page = reader(gateway.admin()).get("/servers/mcpgw").await;
+    assert_eq!(page.status, 200);
+    let page = page.text();
+    for said in ["built in", "intelligent_tool_finder", "state good\">healthy"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    for hidden in [
+        "Check now",
+        ">Disable<",
+        "/edit/mcpgw",
+        "id=\"health\"",
+        "Checks answered",
+        "Nothing is known of its tools",
+        ">Approve",
+    ] {
+        assert!(!page.contains(hidden), "{hidden}: {page}");
+    }
 }

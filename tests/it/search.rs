@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::harness::http::Answer;
-use crate::harness::{Actor, Gateway, Setup, until};
+use crate::harness::{Actor, Gateway, Setup, request, until};
 
 const POLICY: &str = "
 mcp-servers-all: [{server: '*', methods: [all], tools: ['*']}]
 payers: [{server: pay, methods: [tools/list, tools/call], tools: [list_invoices]}]
 onlookers: [{server: pay, methods: [tools/list], tools: ['*']}]
+finders: [{server: mcpgw, methods: [tools/list, tools/call], tools: [intelligent_tool_finder]}]
 nobody: []
 UI-Scopes:
   onlookers: {list_service: [all]}
@@ -331,29 +332,50 @@ async fn tags_are_demanded_and_metadata_is_found_letter_by_letter() {
 }
 
 #[tokio::test]
+async fn the_finder_looks_at_the_servers_of_the_best_tools_whatever_the_servers_say_of_themselves() {
+    let gateway = setup().start();
+    let _servers = two_servers(&gateway).await;
+    let ask = async |scopes: &[&str], words: &str| {
+        let wish = json!({"name": "intelligent_tool_finder", "arguments": {"natural_language_query": words, "top_k_services": 1}});
+        let caller = gateway.with_scopes("eve", scopes);
+        let answer = caller.mcp("/mcpgw/mcp", &request("tools/call", wish)).await;
+        answer.value()["result"]["structuredContent"].clone()
+    };
+    // No server says `money`, and whoever may use only some tools does not read the names of all.
+    let root = ask(&["mcp-servers-all"], "give the money back").await;
+    assert_eq!(root["results"][0]["tool_name"], "refund_payment", "{root}");
+    let payer = ask(&["payers", "finders"], "the invoices of a customer").await;
+    assert_eq!(payer["results"][0]["tool_name"], "list_invoices", "{payer}");
+    let hidden = ask(&["payers", "finders"], "give the money of a payment back").await;
+    assert!(!hidden.to_string().contains("refund_payment"), "{hidden}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_names_its_field() {
     let gateway = setup().start();
     let admin = admin(&gateway);
-    for (body, field) in [
-        (json!({}), "query"),
-        (json!({"query": "  "}), "query"),
-        (json!({"query": "x".repeat(513)}), "query"),
-        (json!({"query": 7}), "query"),
-        (json!({"query": "x", "max_results": 0}), "max_results"),
-        (json!({"query": "x", "max_results": 51}), "max_results"),
-        (json!({"query": "x", "max_results": "many"}), "max_results"),
-        (json!({"query": "x", "tags": [1]}), "tags"),
+    for (status, body, field) in [
+        (400, json!({}), "query"),
+        (400, json!({"query": "  ", "tags": []}), "query"),
+        (422, json!({"query": "x".repeat(513)}), "query"),
+        (422, json!({"query": 7}), "query"),
+        (422, json!({"query": "x", "max_results": 0}), "max_results"),
+        (422, json!({"query": "x", "max_results": 51}), "max_results"),
+        (422, json!({"query": "x", "max_results": "many"}), "max_results"),
+        (422, json!({"query": "x", "tags": [1]}), "tags"),
         (
+            422,
             json!({"query": "x", "entity_types": {"tool": true}}),
             "entity_types",
         ),
         (
+            422,
             json!({"query": "x", "include_disabled": "perhaps"}),
             "include_disabled",
         ),
     ] {
         let answer = ask(&admin, &body).await;
-        assert_eq!(answer.status, 422, "{body}: {}", answer.text());
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
         assert_eq!(answer.value()["errors"][0]["field"], field, "{body}");
     }
     assert_eq!(ask(&admin, &json!({"query": "é".repeat(512)})).await.status, 200);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::text::{sentences, tokens};
+use super::text::{asked, sentences};
 use crate::domain::FieldFault;
 
 /// Characters of a question.
@@ -47,7 +47,7 @@ pub struct Text {
 pub struct Part {
     /// As it was written.
     pub text: Arc<str>,
-    /// The stems of its words.
+    /// The stems of its words, each once.
     pub words: Vec<String>,
 }
 
@@ -134,7 +134,7 @@ impl Text {
         }
         let whole = std::iter::once(text.to_owned());
         let parts = whole.chain(sentences(text)).map(|text| Part {
-            words: tokens(&text),
+            words: asked(&text),
             text: text.into(),
         });
         let terms = text.split_whitespace().filter_map(Term::of);

@@ -24,6 +24,14 @@ static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     words.iter().copied().collect()
 });
 
+/// Words with which people ask and which say nothing of what they ask for. In a document they stay: a tool may be called
+/// `help`.
+const ASKING: [&str; 27] = [
+    "cannot", "could", "give", "hello", "help", "helps", "hey", "hi", "know", "let", "like", "looking",
+    "may", "might", "must", "need", "needs", "please", "provide", "shall", "tell", "thank", "thanks", "want",
+    "wanted", "wants", "would",
+];
+
 /// What is compared of one document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Texts {
@@ -139,10 +147,31 @@ pub fn split(name: &str) -> String {
     words
 }
 
-/// The stems of a text's words, without those that every text has. Han, kana and hangul have no spaces between words, so
-/// each sign is one.
+/// The stems of a document's words, without those that every text has.
 pub fn tokens(text: &str) -> Vec<String> {
+    stems(&words(text))
+}
+
+/// The stems of a question's words, each once: who says a word twice does not want it twice as much. Without the words of
+/// asking, if there are others.
+pub fn asked(text: &str) -> Vec<String> {
+    let mut words = words(text);
+    if words.iter().any(|word| !ASKING.contains(&word.as_str())) {
+        words.retain(|word| !ASKING.contains(&word.as_str()));
+    }
+    let mut seen = HashSet::new();
+    let mut stems = stems(&words);
+    stems.retain(|stem| seen.insert(stem.clone()));
+    stems
+}
+
+fn stems(words: &[String]) -> Vec<String> {
     let stemmer = Stemmer::create(Algorithm::English);
+    words.iter().map(|word| stemmer.stem(word).into_owned()).collect()
+}
+
+/// Lower case, without stop words. Han, kana and hangul have no spaces between words, so each sign is one.
+fn words(text: &str) -> Vec<String> {
     let lower = split(text).to_lowercase();
     let mut words = Vec::new();
     for run in lower.split(|c: char| !c.is_alphanumeric()) {
@@ -159,7 +188,7 @@ pub fn tokens(text: &str) -> Vec<String> {
     let words = words
         .into_iter()
         .filter(|word| !word.is_empty() && !STOP_WORDS.contains(word));
-    words.map(|word| stemmer.stem(word).into_owned()).collect()
+    words.map(str::to_owned).collect()
 }
 
 fn is_a_word(c: char) -> bool {
@@ -261,6 +290,16 @@ mod tests {
         assert_eq!(tokens("What is the pricing of shares?"), ["price", "share"]);
         assert_eq!(tokens("使用 Bing搜索"), ["使", "用", "bing", "搜", "索"]);
         assert!(tokens("the of and").is_empty());
+    }
+
+    #[test]
+    fn a_question_is_what_it_asks_for() {
+        assert_eq!(
+            asked("Hi! Could you please help me? I would like the price of shares, the pricing of shares."),
+            ["price", "share"]
+        );
+        assert_eq!(asked("help, please"), ["help", "pleas"]);
+        assert!(tokens("Could you help me?").contains(&"help".to_owned()));
     }
 
     #[test]

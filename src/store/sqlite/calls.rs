@@ -20,7 +20,7 @@ pub(super) fn places(tx: &Transaction<'_>) -> Result<Vec<Place>, Error> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn write(tx: &Transaction<'_>, calls: &[Call], place: Place) -> Result<(), Error> {
+pub(super) fn write(tx: &Transaction<'_>, calls: &[Call], place: Option<Place>) -> Result<(), Error> {
     let sql = "INSERT INTO calls (at_ms, duration_ms, status, bytes_in, bytes_out, way, server, method, tool, principal,
                                   request_id)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -40,9 +40,11 @@ pub(super) fn write(tx: &Transaction<'_>, calls: &[Call], place: Place) -> Resul
             call.request_id,
         ])?;
     }
-    let sql = "INSERT INTO call_log_places (file, byte_offset) VALUES (?1, ?2)
-               ON CONFLICT (file) DO UPDATE SET byte_offset = ?2";
-    tx.execute(sql, [place.file.cast_signed(), place.offset.cast_signed()])?;
+    if let Some(place) = place {
+        let sql = "INSERT INTO call_log_places (file, byte_offset) VALUES (?1, ?2)
+                   ON CONFLICT (file) DO UPDATE SET byte_offset = ?2";
+        tx.execute(sql, [place.file.cast_signed(), place.offset.cast_signed()])?;
+    }
     Ok(())
 }
 

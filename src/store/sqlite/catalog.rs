@@ -170,6 +170,7 @@ pub(super) fn versions(tx: &Transaction<'_>, path: &str, most: u32) -> Result<Ve
             name,
             at: Timestamp::from_unix(at),
             definition: now,
+            is_first: before.is_none(),
             diff,
         });
     }

@@ -3,6 +3,7 @@
 mod accounts;
 mod calls;
 mod catalog;
+mod counts;
 mod db;
 mod health;
 mod machines;
@@ -22,7 +23,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use tokio::sync::watch;
 
 use self::db::Db;
-use super::{After, Changes, Check, Error, Past, SecretKey, Store};
+use super::{After, Changes, Check, Counted, Error, Past, SecretKey, Store};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Deed, Event};
 use crate::domain::call::{self, Call, Filter, Place};
@@ -317,6 +318,11 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn count(&self, what: Counted<'_>) -> Result<u64, Error> {
+        let (sql, answers) = counts::question(what);
+        self.db.read(move |tx| counts::count(tx, &sql, answers)).await
+    }
+
     async fn token(&self, id: &str) -> Result<Option<Token>, Error> {
         let id = id.to_owned();
         self.db.read(move |tx| tokens::find(tx, &id)).await
@@ -427,7 +433,7 @@ impl Store for Sqlite {
         self.db.read(calls::places).await
     }
 
-    async fn write_calls(&self, calls: Vec<Call>, place: Place) -> Result<(), Error> {
+    async fn write_calls(&self, calls: Vec<Call>, place: Option<Place>) -> Result<(), Error> {
         self.db.write(move |tx| calls::write(tx, &calls, place)).await
     }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde_json::{Map, Value, json};
 
 use crate::domain::access::{Action, LISTS, List, Rights};
-use crate::domain::catalog::{EntryKind, Kept};
+use crate::domain::catalog::{EntryKind, Kept, held_fingerprint};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::{FieldFault, Kind};
@@ -175,15 +175,24 @@ pub(in crate::web) async fn catalog(
     }
     // Who may change the server sees what it wants to be, and what it was.
     if state.registry.may(who, Action::Modify, &path).await.is_ok() {
-        let held: Vec<&Kept> = all.iter().filter(|kept| kept.is_held()).collect();
-        body.insert("held".to_owned(), json!(held));
+        let held = all.iter().filter(|kept| kept.is_held()).map(|kept| {
+            let mut row = json!(kept);
+            if let Some(fields) = row.as_object_mut() {
+                let read = held_fingerprint(&all, Some(&kept.name));
+                fields.insert("held_fingerprint".to_owned(), json!(read));
+            }
+            row
+        });
+        body.insert("held".to_owned(), held.collect());
+        body.insert("held_fingerprint".to_owned(), json!(held_fingerprint(&all, None)));
         let versions = state.catalog.versions(&path).await?;
         body.insert("versions".to_owned(), json!(versions));
     }
     Ok(Json(Value::Object(body)))
 }
 
-/// `POST /api/catalog/{path}`: approve what is held of `name`, or all of it.
+/// `POST /api/catalog/{path}`: approve what is held of `name`, or all of it; with the `fingerprint` of what was read, that
+/// alone.
 pub(in crate::web) async fn approve(
     State(state): State<AppState>,
     Rest(path): Rest,
@@ -194,16 +203,13 @@ pub(in crate::web) async fn approve(
         .registry
         .may(&change.caller.identity, Action::Modify, &path)
         .await?;
-    let name = match change.draft.0.get("name") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(name)) if !name.is_empty() => Some(name.as_str()),
-        Some(_) => {
-            return Err(Problem::fields(vec![FieldFault::new(
-                "name",
-                "expected a tool's name",
-            )]));
-        }
+    let said = |field: &str, words: &str| match change.draft.0.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
+        Some(_) => Err(Problem::fields(vec![FieldFault::new(field, words)])),
     };
-    let approved = state.catalog.approve(&permit, &path, name).await?;
+    let name = said("name", "expected a tool's name")?;
+    let read = said("fingerprint", "expected the `held_fingerprint` of what was read")?;
+    let approved = state.catalog.approve(&permit, &path, name, read).await?;
     Ok(Json(json!({"path": path, "approved": approved})))
 }

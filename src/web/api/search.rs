@@ -22,7 +22,14 @@ pub(in crate::web) async fn semantic(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     let asked = fields(request, &state).await?.0;
-    let query = question(&asked).map_err(Problem::fields)?;
+    let query = question(&asked).map_err(|faults| {
+        let problem = Problem::fields(faults);
+        if asks_nothing(&asked) {
+            problem.refused()
+        } else {
+            problem
+        }
+    })?;
     let found = state.search.find(&caller.identity, &query).await?;
     Ok(Json(answer(&state.site.public_url, &asked, &query, &found)))
 }
@@ -30,6 +37,19 @@ pub(in crate::web) async fn semantic(
 /// `GET /api/search/tags`.
 pub(in crate::web) async fn tags(State(state): State<AppState>, Member(caller): Member) -> Json<Value> {
     Json(json!({"tags": state.search.tags(&caller.identity)}))
+}
+
+/// Neither words nor tags: earlier systems refuse it as such (contract, section 1.8).
+fn asks_nothing(asked: &Map<String, Value>) -> bool {
+    let is_blank = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    };
+    ["query", "tags"]
+        .iter()
+        .all(|key| asked.get(*key).is_none_or(is_blank))
 }
 
 /// All faults at once.

@@ -6,6 +6,7 @@ pub(super) mod chrome;
 mod faults;
 pub(super) mod operations;
 pub(super) mod preferences;
+mod question;
 pub(super) mod removal;
 pub(super) mod server_form;
 pub(super) mod server_page;

@@ -15,7 +15,7 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::pages::{Removal, Section};
+use crate::web::view::pages::{Question, Section};
 
 /// `GET /remove/{path}`.
 pub(in crate::web) async fn page(
@@ -28,10 +28,16 @@ pub(in crate::web) async fn page(
         .registry
         .may(&caller.identity, Action::Delete, &path)
         .await?;
-    let page = Removal {
+    let page = Question {
         chrome: chrome(&state, &caller, &headers, Section::Servers),
-        name: server.profile.name,
-        path: path.to_string(),
+        title: format!("Remove {}?", server.profile.name),
+        words: format!(
+            "Calls to {path} stop at once. What was registered is forgotten; the server itself is left alone."
+        ),
+        verb: "Remove",
+        action: format!("/remove{path}"),
+        fields: Vec::new(),
+        back: links::HOME.to_owned(),
     };
     Ok(state.view.page(StatusCode::OK, &page))
 }

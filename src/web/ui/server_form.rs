@@ -9,6 +9,7 @@ use crate::domain::access::Action;
 use crate::domain::audit::{Deed, Event};
 use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
+use crate::domain::upstream::UpstreamUrl;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::PageMember;
@@ -18,6 +19,30 @@ use crate::web::state::AppState;
 use crate::web::view::pages::{Chrome, Fault, Past, Section, ServerForm, Trial};
 
 use super::chrome::chrome;
+
+/// Fields that lie folded in the form.
+const ENDPOINTS: [&str; 2] = ["mcp_endpoint", "sse_endpoint"];
+/// The others. What is wrong with a field that the form does not have is said above it.
+const FIELDS: [&str; 18] = [
+    "",
+    "name",
+    "server_name",
+    "path",
+    "proxy_pass_url",
+    "description",
+    "tags",
+    "auth_scheme",
+    "auth_credential",
+    "auth_header_name",
+    "headers",
+    "num_tools",
+    "num_stars",
+    "license",
+    "metadata",
+    "is_python",
+    "pinned",
+    "trusted",
+];
 
 /// `GET /register`.
 pub(in crate::web) async fn new_page(
@@ -87,10 +112,42 @@ pub(super) fn tried(
     state.view.page(axum::http::StatusCode::OK, &page)
 }
 
-fn again(state: &AppState, change: &Change, path: Option<&ServerPath>, faults: Vec<Fault>) -> ServerForm {
+fn again(state: &AppState, change: &Change, path: Option<&ServerPath>, mut faults: Vec<Fault>) -> ServerForm {
     let chrome = chrome(state, &change.caller, &change.headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&change.caller.identity);
-    form(chrome, path, change.draft.0.clone(), faults, is_admin)
+    let unkept = unkept(&change.draft.0, path.is_some());
+    let has_unkept = !unkept.is_empty();
+    // The first fault of a field is the one that is shown: what was wrong with it before that it is empty now.
+    faults.extend(unkept);
+    ServerForm {
+        has_unkept,
+        ..form(chrome, path, change.draft.0.clone(), faults, is_admin)
+    }
+}
+
+/// Secret fields that were typed: nothing of them comes back, and whoever saves the page again would lose them in silence.
+fn unkept(fields: &Map<String, Value>, is_edit: bool) -> Vec<Fault> {
+    let text = |field: &str| fields.get(field).and_then(Value::as_str).unwrap_or_default();
+    let has_values = text("headers")
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .any(|(_, value)| !value.trim().is_empty());
+    let typed = [
+        ("auth_credential", !text("auth_credential").is_empty()),
+        ("headers", has_values),
+    ];
+    let message = if is_edit {
+        "what you typed was not kept; enter it again, or what was saved before stays"
+    } else {
+        "what you typed was not kept; enter it again"
+    };
+    let typed = typed.into_iter().filter(|(_, is_typed)| *is_typed);
+    typed
+        .map(|(field, _)| Fault {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        })
+        .collect()
 }
 
 /// The faults of a refusal; one that has none of its own is the whole form's.
@@ -114,9 +171,16 @@ fn form(
     chrome: Chrome,
     path: Option<&ServerPath>,
     fields: Map<String, Value>,
-    faults: Vec<Fault>,
+    mut faults: Vec<Fault>,
     is_admin: bool,
 ) -> ServerForm {
+    for fault in &mut faults {
+        let field = fault.field.as_str();
+        if !FIELDS.contains(&field) && !ENDPOINTS.contains(&field) {
+            fault.message = format!("{field}: {}", fault.message);
+            fault.field.clear();
+        }
+    }
     let text = |name: &str| match fields.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
@@ -134,6 +198,11 @@ fn form(
         name,
         path: path.map_or_else(|| text("path"), ToString::to_string),
         proxy_pass_url: text("proxy_pass_url"),
+        mcp_endpoint: text("mcp_endpoint"),
+        sse_endpoint: text("sse_endpoint"),
+        endpoints_at_fault: faults
+            .iter()
+            .any(|fault| ENDPOINTS.contains(&fault.field.as_str())),
         description: text("description"),
         tags: text("tags"),
         num_tools: text("num_tools"),
@@ -152,6 +221,7 @@ fn form(
         is_admin,
         trial: None,
         faults,
+        has_unkept: false,
         history: Vec::new(),
     }
 }
@@ -189,6 +259,11 @@ pub(super) fn past(event: &Event) -> Past {
     }
 }
 
+/// An address that may be missing, as a form field.
+fn address(url: Option<&UpstreamUrl>) -> String {
+    url.map(ToString::to_string).unwrap_or_default()
+}
+
 /// The record as form fields.
 fn written(server: &Server) -> Map<String, Value> {
     let profile = &server.profile;
@@ -206,6 +281,8 @@ fn written(server: &Server) -> Map<String, Value> {
     let fields = [
         ("name", profile.name.clone()),
         ("proxy_pass_url", profile.proxy_pass_url.to_string()),
+        ("mcp_endpoint", address(profile.mcp_endpoint.as_ref())),
+        ("sse_endpoint", address(profile.sse_endpoint.as_ref())),
         ("description", profile.description.clone()),
         ("tags", profile.tags.join(", ")),
         ("num_tools", profile.num_tools.to_string()),
@@ -227,4 +304,27 @@ fn written(server: &Server) -> Map<String, Value> {
         .into_iter()
         .map(|(name, text)| (name.to_owned(), Value::String(text)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_and_typed_is_said_to_be_lost_and_nothing_else() {
+        let rows = [
+            ("", "", ""),
+            ("hush", "", "auth_credential"),
+            ("", "X-Team: data", "headers"),
+            ("", "X-Team:\nX-Other: ", ""),
+            ("", "no header at all", ""),
+            ("hush", "X-Team:\nX-Other: hush", "auth_credential headers"),
+        ];
+        for (credential, headers, lost) in rows {
+            let fields = json!({"auth_credential": credential, "headers": headers});
+            let faults = unkept(fields.as_object().unwrap(), true);
+            let fields: Vec<String> = faults.into_iter().map(|fault| fault.field).collect();
+            assert_eq!(fields.join(" "), lost, "{credential} {headers}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::domain::server::{Server, Standing};
 use crate::web::api::record::health_words;
 use crate::web::api::servers::known_standing;
 use crate::web::state::AppState;
+use crate::web::view::connect;
 use crate::web::view::pages::ServerRow;
 
 /// Whose eyes see it.
@@ -103,7 +104,11 @@ impl<'a> Eyes<'a> {
             name: profile.name.clone(),
             path: server.path.to_string(),
             description: profile.description.clone(),
-            url: format!("{}{}/mcp", self.state.site.public_url, server.path),
+            url: connect::address(
+                &self.state.site.public_url,
+                server.path.as_str(),
+                health.and_then(|health| health.transport),
+            ),
             tags: profile.tags.clone(),
             enabled: server.enabled,
             trusted: server.trusted,

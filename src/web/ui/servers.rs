@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::chrome::{chrome, kept};
 use super::server_row::{Condition, Eyes};
 use crate::domain::access::Action;
+use crate::domain::identity::Identity;
+use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
 use crate::web::extract::visitor::{PageMember, is_partial};
 use crate::web::links;
@@ -86,16 +88,20 @@ pub(in crate::web) async fn page(
             (server, condition)
         })
         .collect();
+    let may_register = eyes.may(Action::Register, None);
     let (list, saved) = list(&eyes, &asked, seen, &headers);
     let page = Servers {
         chrome: chrome(&state, &caller, &headers, Section::Servers),
-        may_register: eyes.may(Action::Register, None),
+        may_register,
         fault: state
             .nginx
             .borrow()
             .fault
             .clone()
             .filter(|_| eyes.is_administrator()),
+        saved_unseen: (saved.is_none() && may_register)
+            .then(|| unseen(&state, who, &asked.saved))
+            .flatten(),
         saved,
         list,
     };
@@ -104,6 +110,24 @@ pub(in crate::web) async fn page(
     } else {
         state.view.page(StatusCode::OK, &page)
     }
+}
+
+/// What somebody saved who may not see it: its path and no word more, and only of a server that there is.
+fn unseen(state: &AppState, who: &Identity, saved: &str) -> Option<String> {
+    let path: ServerPath = saved.parse().ok()?;
+    let known = state.monitor.state(&path)?;
+    let is_seen = state.rights.borrow().may_see(who, &path, &known.name);
+    (!is_seen).then(|| path.to_string())
+}
+
+/// The list with the server that was saved a moment ago, which is told about as long as the page stays.
+fn with_saved(here: String, saved: Option<&ServerRow>) -> String {
+    let Some(saved) = saved else { return here };
+    let joint = if here.contains('?') { '&' } else { '?' };
+    format!(
+        "{here}{joint}saved={}",
+        utf8_percent_encode(&saved.path, NON_ALPHANUMERIC)
+    )
 }
 
 fn list(
@@ -158,7 +182,7 @@ fn list(
         .map(|(server, condition)| eyes.row(&server, condition))
         .collect();
     let list = List {
-        here: address(&query, show, number),
+        here: with_saved(address(&query, show, number), saved.as_ref()),
         show,
         view: kept(headers, VIEW),
         tabs: tabs.to_vec(),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::access::sessions;
 use super::chrome::chrome;
 use super::faults;
+use super::question::{Doubt, first};
 use crate::clock::Timestamp;
 use crate::domain::token::Token;
 use crate::domain::{FieldFault, Kind};
@@ -41,9 +42,23 @@ pub(in crate::web) async fn page(
 ) -> Result<Response, Problem> {
     let look = look.map(|Query(look)| look).unwrap_or_default();
     let chrome = chrome(&state, &caller, &headers, Section::Tokens);
-    let page = shown(&state, &caller, chrome, look.user.as_deref()).await?;
+    let here = sessions::here(&state, &caller, &headers);
+    let page = shown(&state, &caller, chrome, (look.user.as_deref(), here)).await?;
     Ok(state.view.page(StatusCode::OK, &page))
 }
+
+const REVOKE: Doubt = Doubt {
+    title: "Revoke this token?",
+    words: "Whoever uses it is refused at once.",
+    verb: "Revoke",
+    section: Section::Tokens,
+};
+const END: Doubt = Doubt {
+    title: "End this session?",
+    words: "If it is this browser's, you sign in again.",
+    verb: "End it",
+    section: Section::Tokens,
+};
 
 /// `POST /tokens`: `show` a new one, `download` it, `save` one that is shown as a file, `revoke` one, or `end` a session.
 pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
@@ -52,7 +67,21 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
         let value = change.draft.0.get(field).and_then(Value::as_str);
         value.unwrap_or_default().to_owned()
     };
-    match said("action").as_str() {
+    let back = if said("everybody") == "true" {
+        "/tokens?user=*"
+    } else {
+        links::TOKENS
+    };
+    let action = said("action");
+    let doubt = [("revoke", REVOKE), ("end", END)]
+        .into_iter()
+        .find(|(word, _)| *word == action);
+    if let Some((_, doubt)) = doubt
+        && let Some(asking) = first(&state, &change, (links::TOKENS, back), doubt)
+    {
+        return Ok(asking);
+    }
+    match action.as_str() {
         "revoke" => {
             let reach = within_reach(&state, who);
             let owner = Owner::of(reach.as_deref());
@@ -70,11 +99,6 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
             return Err(Problem::fields(vec![FieldFault::new("action", words)]));
         }
     }
-    let back = if said("everybody") == "true" {
-        "/tokens?user=*"
-    } else {
-        links::TOKENS
-    };
     Ok(Redirect::to(back).into_response())
 }
 
@@ -85,7 +109,8 @@ async fn make(state: &AppState, change: &Change, as_file: bool) -> Result<Respon
         Ok(document) if as_file => attachment(state, &pretty(&document)),
         outcome => {
             let chrome = chrome(state, &change.caller, &change.headers, Section::Tokens);
-            let mut page = shown(state, &change.caller, chrome, None).await?;
+            let here = sessions::here(state, &change.caller, &change.headers);
+            let mut page = shown(state, &change.caller, chrome, (None, here)).await?;
             let mut status = StatusCode::CREATED;
             match outcome {
                 Ok(document) => page.made = Some(made(state, &document)),
@@ -183,13 +208,15 @@ async fn shown(
     state: &AppState,
     caller: &Caller,
     chrome: Chrome,
-    named: Option<&str>,
+    (named, here): (Option<&str>, Option<String>),
 ) -> Result<TokensPage, Problem> {
     let who = &caller.identity;
     let owner = owner(state, caller, named)?;
     let now = state.monitor.now();
     let tokens = state.tokens.list(Owner::of(owner.as_deref())).await?;
+    let total = state.tokens.count(Owner::of(owner.as_deref())).await?;
     let open = state.login.sessions(Some(&who.account())).await?;
+    let count = state.login.count_sessions(Some(&who.account())).await?;
     Ok(TokensPage {
         chrome,
         scopes: who.scopes.iter().cloned().collect(),
@@ -199,7 +226,12 @@ async fn shown(
         tokens: tokens.into_iter().map(|token| row(token, now)).collect(),
         is_admin: state.rights.borrow().is_administrator(who),
         is_everybody: owner.is_none(),
-        sessions: open.into_iter().map(sessions::row).collect(),
+        total,
+        sessions: open
+            .into_iter()
+            .map(|session| sessions::row(session, here.as_deref()))
+            .collect(),
+        open: count,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,10 +13,11 @@ use crate::domain::catalog::{EntryKind, Kept};
 use crate::domain::health::Transport;
 use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
-use crate::service::callers::Caller;
-use crate::web::api::catalog::{kept, visible};
+use crate::service::catalog::shown;
+use crate::web::api::catalog::{kept, seen};
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::{PageMember, is_partial};
+use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Section, ServerTools, ToolDialog, ToolList, ToolView, Tools};
@@ -40,7 +41,16 @@ pub(in crate::web) async fn of_server(
         chrome: chrome(&state, &caller, &headers, Section::Servers),
         enabled: server.enabled,
         transport: transport.map_or("", Transport::as_str),
-        tools: shown(&state, &caller, &server, &kept),
+        tools: seen(
+            &state.rights.borrow().clone(),
+            &caller.identity,
+            &path,
+            EntryKind::Tool,
+            &kept,
+        )
+        .into_iter()
+        .map(|kept| view(&shown(kept), &server))
+        .collect(),
         path: path.to_string(),
         name: server.profile.name,
     };
@@ -51,11 +61,13 @@ pub(in crate::web) async fn of_server(
     })
 }
 
-/// What is looked for.
+/// What is looked for. Everything is a text: an address is anybody's to write.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::web) struct Asked {
     #[serde(default)]
     q: String,
+    #[serde(default)]
+    page: String,
 }
 
 /// `GET /tools`.
@@ -64,68 +76,83 @@ pub(in crate::web) async fn search(
     PageMember(caller): PageMember,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
-) -> Response {
+) -> Result<Response, Problem> {
     let query: String = asked.q.trim().chars().take(LONGEST_QUERY).collect();
-    let found = match all(&state, &caller).await {
-        Ok(found) => found,
-        Err(problem) => return problem.into_response(),
-    };
     let words: Vec<String> = query
         .to_lowercase()
         .split_whitespace()
         .map(str::to_owned)
         .collect();
-    let mut tools: Vec<ToolView> = found
-        .into_iter()
-        .filter(|tool| {
-            let texts = [
-                &tool.name,
-                &tool.description,
-                &tool.server_name,
-                &tool.server_path,
-            ];
-            let texts = texts.map(|text| text.to_lowercase());
-            words
-                .iter()
-                .all(|word| texts.iter().any(|text| text.contains(word)))
-        })
-        .collect();
-    let total = tools.len();
-    tools.truncate(MOST);
-    let page = Tools {
-        chrome: chrome(&state, &caller, &headers, Section::Tools),
-        query,
-        total,
-        tools,
-    };
-    if is_partial(&headers) {
-        state.view.page(StatusCode::OK, &ToolList(page))
-    } else {
-        state.view.page(StatusCode::OK, &page)
-    }
-}
-
-/// The tools of every server that is on, as far as the person may see them.
-async fn all(state: &AppState, caller: &Caller) -> Result<Vec<ToolView>, Problem> {
     let mut servers = state.registry.list(&caller.identity).await?;
     servers.retain(|server| server.enabled);
     let mut by_path: HashMap<String, Vec<Kept>> = HashMap::new();
     for (path, kept) in state.catalog.entries(None).await? {
         by_path.entry(path).or_default().push(kept);
     }
-    let own = kept(state, &ServerPath::ours()).await?;
+    let own = kept(&state, &ServerPath::ours()).await?;
     by_path.insert(ServerPath::ours().to_string(), own);
-    let of = |server: &Server| {
-        let kept = by_path.get(server.path.as_str()).map(Vec::as_slice);
-        shown(state, caller, server, kept.unwrap_or_default())
+    let rights = state.rights.borrow().clone();
+    let of = |server: &Server| by_path.get(server.path.as_str()).map_or(&[][..], Vec::as_slice);
+    let found: Vec<(&Server, &Kept)> = servers
+        .iter()
+        .flat_map(|server| {
+            let tools = seen(
+                &rights,
+                &caller.identity,
+                &server.path,
+                EntryKind::Tool,
+                of(server),
+            );
+            tools.into_iter().map(move |kept| (server, kept))
+        })
+        .filter(|(server, kept)| speaks_of(server, kept, &words))
+        .collect();
+    let total = found.len();
+    let last_page = total.div_ceil(MOST).max(1);
+    let number = asked.page.parse::<usize>().unwrap_or(1).clamp(1, last_page);
+    let first = (number - 1) * MOST;
+    // A definition may be long: only what is shown is written out.
+    let rows = found.into_iter().skip(first).take(MOST);
+    let tools: Vec<ToolView> = rows.map(|(server, kept)| view(&shown(kept), server)).collect();
+    let page = Tools {
+        chrome: chrome(&state, &caller, &headers, Section::Tools),
+        first: first + usize::from(!tools.is_empty()),
+        last: first + tools.len(),
+        previous: (number > 1).then(|| address(&query, number - 1)),
+        next: (number < last_page).then(|| address(&query, number + 1)),
+        query,
+        total,
+        tools,
     };
-    Ok(servers.iter().flat_map(of).collect())
+    Ok(if is_partial(&headers) {
+        state.view.page(StatusCode::OK, &ToolList(page))
+    } else {
+        state.view.page(StatusCode::OK, &page)
+    })
 }
 
-fn shown(state: &AppState, caller: &Caller, server: &Server, kept: &[Kept]) -> Vec<ToolView> {
-    let rights = state.rights.borrow().clone();
-    let tools = visible(&rights, &caller.identity, &server.path, EntryKind::Tool, kept);
-    tools.iter().map(|tool| view(tool, server)).collect()
+/// Whether every word stands in what the tool or its server is called, or in what the tool says of itself.
+fn speaks_of(server: &Server, kept: &Kept, words: &[String]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let description = kept.definition.get("description").and_then(Value::as_str);
+    let texts = [
+        kept.name.as_str(),
+        description.unwrap_or_default(),
+        &server.profile.name,
+        server.path.as_str(),
+    ];
+    let texts = texts.map(str::to_lowercase);
+    words
+        .iter()
+        .all(|word| texts.iter().any(|text| text.contains(word)))
+}
+
+/// The list with these words and this page; what is not said is not written.
+fn address(query: &str, page: usize) -> String {
+    let page = if page > 1 { page.to_string() } else { String::new() };
+    links::asking(links::TOOLS, &[("q", query), ("page", &page)])
 }
 
 fn view(tool: &Value, server: &Server) -> ToolView {

@@ -6,12 +6,12 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::server_form;
-use crate::domain::FieldFault;
 use crate::domain::access::Action;
 use crate::domain::draft::{Description, Draft};
 use crate::domain::path::ServerPath;
 use crate::domain::server::Profile;
-use crate::service::trial::Found;
+use crate::domain::{FieldFault, Kind};
+use crate::service::trial::{Error, Found};
 use crate::web::extract::change::Change;
 use crate::web::extract::visitor::is_partial;
 use crate::web::problem::Problem;
@@ -35,8 +35,12 @@ pub(in crate::web) async fn ask(State(state): State<AppState>, change: Change) -
         Some(path) => of_change(&state, &change, path).await,
     };
     let trial = match asked {
-        Ok(found) => told(found),
-        Err(problem) if problem.kind() == crate::domain::Kind::Forbidden => return Err(problem),
+        Ok(Ok(found)) => told(found),
+        Ok(Err(Error::Failed(failure))) => {
+            silent(format!("The server does not answer as it should: {failure}."))
+        }
+        Ok(Err(busy @ Error::Busy)) => silent(format!("It was not asked: {busy}.")),
+        Err(problem) if problem.kind() == Kind::Forbidden => return Err(problem),
         Err(problem) => refused(&problem),
     };
     Ok(if is_partial(&change.headers) {
@@ -46,9 +50,11 @@ pub(in crate::web) async fn ask(State(state): State<AppState>, change: Change) -
     })
 }
 
+/// What the server said, or why nobody asked it well; a problem of the form comes before.
+type Asked = Result<Result<Found, Error>, Problem>;
 type Lines = Vec<(axum::http::HeaderName, axum::http::HeaderValue)>;
 
-async fn of_new(state: &AppState, change: &Change) -> Result<Found, Problem> {
+async fn of_new(state: &AppState, change: &Change) -> Asked {
     let permit = state.registry.may_register(&change.caller.identity)?;
     // Whether the server answers does not hang on what it will be called.
     let mut draft: Draft = change.draft.clone();
@@ -64,19 +70,19 @@ async fn of_new(state: &AppState, change: &Change) -> Result<Found, Problem> {
     }
     let new = draft.new_server(Description::Optional).map_err(Problem::fields)?;
     let lines = state.registry.lines_of_new(&permit, &new).await?;
-    look(state, &new.profile, &lines).await
+    Ok(look(state, &new.profile, &lines).await)
 }
 
-async fn of_change(state: &AppState, change: &Change, path: &ServerPath) -> Result<Found, Problem> {
+async fn of_change(state: &AppState, change: &Change, path: &ServerPath) -> Asked {
     let who = &change.caller.identity;
     let (permit, server) = state.registry.may(who, Action::Modify, path).await?;
     let edit = change.draft.changed(&server.profile).map_err(Problem::fields)?;
     let lines = state.registry.lines_of_change(&permit, &server, &edit).await?;
-    look(state, &edit.profile, &lines).await
+    Ok(look(state, &edit.profile, &lines).await)
 }
 
-async fn look(state: &AppState, profile: &Profile, lines: &Lines) -> Result<Found, Problem> {
-    Ok(state.trials.ask(profile, lines).await?)
+async fn look(state: &AppState, profile: &Profile, lines: &Lines) -> Result<Found, Error> {
+    state.trials.ask(profile, lines).await
 }
 
 fn told(found: Found) -> Trial {
@@ -100,17 +106,22 @@ fn told(found: Found) -> Trial {
     }
 }
 
+/// It was not even asked: something in the form is not right, or something of ours.
 fn refused(problem: &Problem) -> Trial {
-    let faults = server_form::faults(problem);
-    let is_field = !problem.faults().is_empty();
+    if problem.faults().is_empty() {
+        return silent(format!("It was not asked: {}.", problem.detail()));
+    }
+    Trial {
+        faults: server_form::faults(problem),
+        ..silent("It was not asked: something in the form is not right.".to_owned())
+    }
+}
+
+fn silent(words: String) -> Trial {
     Trial {
         answers: false,
-        words: if is_field {
-            "It was not asked: something in the form is not right.".to_owned()
-        } else {
-            format!("The server does not answer as it should: {}.", problem.detail())
-        },
-        faults: if is_field { faults } else { Vec::new() },
+        words,
+        faults: Vec::new(),
         transport: None,
         latency_ms: None,
         names: String::new(),

@@ -191,16 +191,16 @@ fn bands(usage: &Usage, look: &Look, span: Span) -> Vec<crate::web::view::chart:
     };
     let band = |(index, series): (usize, &Series)| {
         let server = series.server.as_deref().unwrap_or_default();
-        let tool = series.tool.as_deref().unwrap_or_default();
-        let href = links::asking(
-            links::USAGE,
-            &[
-                ("server", server),
-                ("tool", tool),
-                ("span", span.word),
-                ("by", look.by()),
-            ],
-        );
+        let tool = series.tool.as_deref().unwrap_or(&look.tool);
+        // What narrows the page narrows the band's too, but for what the band itself says.
+        let others = look
+            .narrowing()
+            .into_iter()
+            .filter(|(question, _)| !matches!(*question, "server" | "tool"));
+        let mut questions = vec![("server", server), ("tool", tool)];
+        questions.extend(others);
+        questions.extend([("span", span.word), ("by", look.by())]);
+        let href = links::asking(links::USAGE, &questions);
         let href = Some(href).filter(|_| !server.is_empty());
         (name(series), index.to_string(), href, counts(&series.points))
     };
@@ -242,5 +242,43 @@ fn row(kept: &Kept) -> CallRow {
         bytes: amount(u64::try_from(call.bytes_out).unwrap_or(0)),
         way: call.way.as_str(),
         request_id: call.request_id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_leads_to_its_calls_and_keeps_what_narrows() {
+        let series = |server: &str, tool: Option<&str>| Series {
+            server: Some(server.to_owned()),
+            tool: tool.map(str::to_owned),
+            ..Series::default()
+        };
+        let usage = Usage {
+            series: vec![series("/w", None), series("/w", Some("now"))],
+            ..Usage::default()
+        };
+        let look = Look {
+            server: "/other".to_owned(),
+            method: "tools/call".to_owned(),
+            user: "ada".to_owned(),
+            status: "5xx".to_owned(),
+            ..Look::default()
+        };
+        let bands = bands(&usage, &look, Span::of(None));
+        let addresses: Vec<&str> = bands
+            .iter()
+            .filter_map(|(_, _, href, _)| href.as_deref())
+            .collect();
+        let narrow = "method=tools%2Fcall&user=ada&status=5xx&span=24h&by=server";
+        assert_eq!(
+            addresses,
+            [
+                format!("/usage?server=%2Fw&{narrow}"),
+                format!("/usage?server=%2Fw&tool=now&{narrow}")
+            ]
+        );
     }
 }

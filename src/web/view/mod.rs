@@ -151,6 +151,7 @@ mod tests {
         let login = pages::Login {
             chrome: pages::Chrome::stranger(),
             next: "/".to_owned(),
+            username: String::new(),
             error: None,
             providers: Vec::new(),
         };

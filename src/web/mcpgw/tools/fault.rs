@@ -91,14 +91,7 @@ impl From<registry::Error> for Fault {
 
 impl From<search::Error> for Fault {
     fn from(error: search::Error) -> Self {
-        let kind = error.kind();
-        if matches!(kind, Kind::Internal | Kind::Unavailable) {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "tools could not be looked for"
-            );
-        }
-        Self::of_kind(kind, &error.to_string())
+        Problem::from(error).into()
     }
 }
 

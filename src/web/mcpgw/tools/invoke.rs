@@ -24,7 +24,8 @@ pub(super) async fn invoke(call: Call<'_>, given: Arguments) -> Result<CallToolR
     let invoke = &call.state.invoke;
     let refused = |error| Fault::of_call(&error, tool, path.as_str());
     // Before anything is said of the tool.
-    invoke.may(call.who(), &path, tool).map_err(refused)?;
+    let asked = invoke.ask(call.who(), &path, tool, call.request_id());
+    asked.await.map_err(refused)?;
     let all = kept(call.state, &path).await?;
     let tools: Vec<&Kept> = all.iter().filter(|kept| kept.kind == EntryKind::Tool).collect();
     let known = tools.iter().find(|kept| kept.name == tool);
@@ -52,6 +53,7 @@ pub(super) async fn invoke(call: Call<'_>, given: Arguments) -> Result<CallToolR
             .state(&path)
             .and_then(|state| state.health.transport),
         heard: token.is_some().then_some(heard),
+        request_id: call.request_id(),
     };
     let called = invoke.call(call.who(), order, call.context.ct.clone().cancelled_owned());
     let passing = async {

@@ -25,6 +25,7 @@ use crate::domain::draft::Draft;
 use crate::domain::identity::Identity;
 use crate::domain::scalar;
 use crate::domain::schema;
+use crate::web::body_gate::REQUEST_ID;
 use crate::web::state::AppState;
 
 /// One call, and all that a tool may want to know.
@@ -38,6 +39,12 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     fn who(&self) -> &Identity {
         &self.asking.who
+    }
+
+    /// nginx's id of the request; empty when it told none.
+    fn request_id(&self) -> &str {
+        let id = self.asking.headers.get(REQUEST_ID);
+        id.and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 }
 

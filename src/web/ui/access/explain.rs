@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::super::chrome::chrome;
 use super::super::faults;
-use crate::domain::Kind;
+use crate::domain::{FieldFault, Kind};
 use crate::service::explain::{Explained, Question};
 use crate::web::api::groups::administration;
 use crate::web::extract::visitor::PageMember;
@@ -26,7 +26,9 @@ pub(in crate::web) async fn page(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     administration(&state, &caller.identity)?;
-    let question = question.map(|Query(question)| said(question)).unwrap_or_default();
+    let question = question.map(|Query(question)| question).unwrap_or_default();
+    let is_sent = is_sent(&question);
+    let question = said(question);
     let servers = state
         .registry
         .list(&caller.identity)
@@ -43,7 +45,13 @@ pub(in crate::web) async fn page(
         groups: groups.policy().groups().keys().cloned().collect(),
     };
     if question.server.is_none() && question.permission.is_none() {
-        return Ok(state.view.page(StatusCode::OK, &page));
+        if !is_sent {
+            return Ok(state.view.page(StatusCode::OK, &page));
+        }
+        let fault = FieldFault::new("server", "name a server, or a permission in the registry");
+        let (status, faults) = faults::of(&Problem::fields(vec![fault]));
+        page.faults = faults;
+        return Ok(state.view.page(status, &page));
     }
     let told = state.explain.tell(Some(&caller.identity), &question).await;
     let mut status = StatusCode::OK;
@@ -53,6 +61,20 @@ pub(in crate::web) async fn page(
         Err(problem) => return Err(problem),
     }
     Ok(state.view.page(status, &page))
+}
+
+/// Whether the form was sent: the page alone asks nothing.
+fn is_sent(question: &Question) -> bool {
+    let fields = [
+        &question.user,
+        &question.groups,
+        &question.scopes,
+        &question.server,
+        &question.method,
+        &question.tool,
+        &question.permission,
+    ];
+    fields.into_iter().any(Option::is_some)
 }
 
 /// An empty field of a form asks nothing.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::chrome::chrome;
 use super::super::faults;
+use super::super::question::{Doubt, first};
 use super::typed;
 use crate::domain::Kind;
 use crate::domain::access::Permit;
@@ -31,11 +32,22 @@ pub(in crate::web) async fn page(
     Ok(state.view.page(StatusCode::OK, &page))
 }
 
+const REMOVE: Doubt = Doubt {
+    title: "Remove this account?",
+    words: "Its tokens end at once.",
+    verb: "Remove",
+    section: Section::Access,
+};
+
 /// `POST /access/machines`: make one, or `remove` one.
 pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
     let (name, description) = (typed(&change.draft, "name"), typed(&change.draft, "description"));
     if typed(&change.draft, "action") == "remove" {
+        let here = (links::ACCESS_MACHINES, links::ACCESS_MACHINES);
+        if let Some(asking) = first(&state, &change, here, REMOVE) {
+            return Ok(asking);
+        }
         drop(removed(&state, &permit, &name).await?);
         return Ok(Redirect::to(links::ACCESS_MACHINES).into_response());
     }
@@ -77,6 +89,7 @@ async fn shown(state: &AppState, permit: &Permit, chrome: Chrome) -> Result<Mach
     };
     Ok(MachinesPage {
         chrome,
+        total: state.machines.count(permit).await?,
         machines: machines.into_iter().map(row).collect(),
         known_groups: groups.policy().groups().keys().cloned().collect(),
         name: String::new(),

@@ -6,10 +6,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::chrome::chrome;
 use super::super::faults;
-use super::super::server_page::lines;
+use super::super::question::{Doubt, first};
+use super::super::server_page::{AROUND, lines};
 use super::typed;
 use crate::domain::access::Permit;
-use crate::domain::catalog::diff;
+use crate::domain::catalog::diff_within;
 use crate::domain::groups::{Groups, Source};
 use crate::domain::{FieldFault, Kind};
 use crate::web::api::groups::administration;
@@ -19,7 +20,7 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::pages::{Chrome, DiffLine, ScopePage, Section};
+use crate::web::view::pages::{Chrome, Diff, ScopePage, Section};
 
 /// Where a new scope begins.
 const NEW: &str = "scope_name: readers
@@ -76,6 +77,7 @@ fn form(chrome: Chrome, name: Option<&str>, groups: &Groups, text: String) -> Sc
         overrides: name.is_some_and(|name| groups.overrides_file(name)),
         faults: Vec::new(),
         changes: None,
+        is_same: false,
         is_known: name.is_some_and(|name| groups.policy().knows(name)),
     }
 }
@@ -88,6 +90,19 @@ pub(in crate::web) async fn act_on_new(
     written(&state, &change, None).await
 }
 
+const DELETE: Doubt = Doubt {
+    title: "Remove this scope?",
+    words: "Whoever holds it loses what it allows, at once; the group of its name goes too.",
+    verb: "Remove",
+    section: Section::Access,
+};
+const RESET: Doubt = Doubt {
+    title: "Give it back to the file?",
+    words: "What was changed here is forgotten.",
+    verb: "Give back",
+    section: Section::Access,
+};
+
 /// `POST /access/scopes/{name}`.
 pub(in crate::web) async fn act(
     State(state): State<AppState>,
@@ -95,7 +110,17 @@ pub(in crate::web) async fn act(
     change: Change,
 ) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
-    match typed(&change.draft, "action").as_str() {
+    let action = typed(&change.draft, "action");
+    let doubt = [("delete", DELETE), ("reset", RESET)]
+        .into_iter()
+        .find(|(word, _)| *word == action);
+    let here = links::scope(&name);
+    if let Some((_, doubt)) = doubt
+        && let Some(asking) = first(&state, &change, (&here, &here), doubt)
+    {
+        return Ok(asking);
+    }
+    match action.as_str() {
         "delete" => state.scopes.delete(&permit, &name, true).await?,
         "reset" => state.scopes.reset(&permit, &name).await?,
         _ => return written(&state, &change, Some(&name)).await,
@@ -120,19 +145,22 @@ async fn written(state: &AppState, change: &Change, name: Option<&str>) -> Resul
     let mut page = form(chrome, name, &state.scopes.groups().await?, text);
     let mut status = StatusCode::OK;
     match outcome {
-        Ok((_, changes)) => page.changes = Some(changes),
+        Ok((_, changes)) => {
+            page.is_same = changes.is_none();
+            page.changes = changes;
+        }
         Err(problem) => (status, page.faults) = faults::of(&problem),
     }
     Ok(state.view.page(status, &page))
 }
 
-/// The name of the scope that a text is of, and what it changes.
+/// The name of the scope that a text is of, and what it changes; none when it says what holds already.
 async fn try_text(
     state: &AppState,
     permit: &Permit,
     (text, name): (&str, Option<&str>),
     saves: bool,
-) -> Result<(String, Vec<DiffLine>), Problem> {
+) -> Result<(String, Option<Diff>), Problem> {
     let previews = state.scopes.preview(permit, text).await?;
     let [preview] = previews.as_slice() else {
         let words = "expected one scope, with its `scope_name`";
@@ -149,7 +177,8 @@ async fn try_text(
         let words = format!("there is a scope `{}` already", preview.name);
         return Err(Problem::fields(vec![FieldFault::new("scope_name", words)]));
     }
-    let changes = lines(&diff(preview.before.as_ref(), Some(&preview.after)));
+    let (before, after) = (preview.before.as_ref(), Some(&preview.after));
+    let changes = (before != after).then(|| lines(&diff_within(before, after, AROUND)));
     if saves {
         state.scopes.import_text(permit, text).await?;
     }

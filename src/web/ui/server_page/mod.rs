@@ -5,7 +5,9 @@ mod offers;
 mod openings;
 mod portrait;
 
-pub(super) use offers::lines;
+pub(super) use offers::{AROUND, lines};
+
+use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -14,10 +16,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::chrome::chrome;
+use super::question::{Doubt, first};
 use super::server_form::past;
 use super::spans;
 use crate::clock::Timestamp;
 use crate::domain::access::Action;
+use crate::domain::health::Transport;
 use crate::domain::{FieldFault, Kind};
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
@@ -26,7 +30,7 @@ use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::chart::{Sight, Span, line, uptime};
-use crate::web::view::connect::recipes;
+use crate::web::view::connect::{key, recipes};
 use crate::web::view::pages::{Section, ServerPage};
 
 /// Checks that are drawn at most: the newest.
@@ -58,34 +62,62 @@ pub(in crate::web) async fn page(
         .iter()
         .map(|check| (check.at.unix_ms(), sight(&check.status)))
         .collect();
+    let kept = state.monitor.remembers();
+    let known = known_from(&sights, state.monitor.now(), kept);
     let answered = |at: Timestamp, millis: Option<i64>| Some((at.unix_ms(), u64::try_from(millis?).ok()?));
     let latencies: Vec<_> = checks
         .iter()
         .filter_map(|check| answered(check.at, check.latency_ms))
         .collect();
-    let (offers, held, versions) = offers::of(&state, &rights, who, &path).await?;
+    let offers = offers::of(&state, &rights, who, &path).await?;
     let history = match state.registry.may(who, Action::Modify, &path).await {
         Ok((permit, _)) => Some(state.registry.history(&permit, &path).await?),
         Err(_) => None,
     };
     let portrait = portrait::of(&state, &rights, who, &server);
+    let transport = match state.monitor.state(&path) {
+        // It speaks every one.
+        _ if server.is_built_in() => Some(Transport::Modern),
+        known => known.and_then(|known| known.health.transport),
+    };
     let page = ServerPage {
         chrome: chrome(&state, &caller, &headers, Section::Servers),
         spans: spans::tabs(&links::server(&path), span, &[]),
         marks: span.marks.to_vec(),
-        uptime: uptime(&sights, window),
+        uptime: uptime(&sights, window, known),
+        forgotten: (known > window.from_ms).then(|| days(kept)),
         latency: line(&latencies, window),
         calls: calls::of(&state, who, &path, (span, window)).await?,
-        offers,
-        held,
-        versions,
+        offers: offers.offers,
+        held: offers.held,
+        fingerprint: offers.fingerprint,
+        versions: offers.versions,
         openings: openings::of(&rights, who, &path),
         is_admin: rights.is_administrator(who),
-        recipes: recipes(&path.name().replace('/', "-"), &portrait.url),
+        recipes: recipes(&key(path.as_str()), &portrait.url, transport),
         server: portrait,
         history: history.map(|events| events.iter().map(past).collect()),
     };
     Ok(state.view.page(StatusCode::OK, &page))
+}
+
+/// From when on all checks are known: older ones are forgotten, and of too many the newest alone are read.
+fn known_from(sights: &[(i64, Sight)], now: Timestamp, kept: Duration) -> i64 {
+    let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    let since = now.unix_ms().saturating_sub(kept);
+    let is_full = u32::try_from(sights.len()).is_ok_and(|count| count >= MOST_CHECKS);
+    let oldest = sights.iter().map(|(at_ms, _)| *at_ms).min();
+    oldest
+        .filter(|_| is_full)
+        .map_or(since, |oldest| oldest.max(since))
+}
+
+/// A length of time in days, as a sentence says it.
+fn days(length: Duration) -> String {
+    match length.as_secs() / 86_400 {
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
 }
 
 /// What a check saw, by its word in the book.
@@ -96,6 +128,13 @@ fn sight(words: &str) -> Sight {
         _ => Sight::Down,
     }
 }
+
+const APPROVE: Doubt = Doubt {
+    title: "Approve everything that changed?",
+    words: "Agents will read the new texts and may call the new tools.",
+    verb: "Approve",
+    section: Section::Servers,
+};
 
 /// `POST /servers/{path}`: `approve` what is held of `name` or of all, or `check` it now; and back to the page.
 pub(in crate::web) async fn act(
@@ -109,7 +148,14 @@ pub(in crate::web) async fn act(
         Some("approve") => {
             let (permit, _) = state.registry.may(who, Action::Modify, &path).await?;
             let name = said("name").filter(|name| !name.is_empty());
-            state.catalog.approve(&permit, &path, name).await?;
+            let here = links::server(&path);
+            if name.is_none()
+                && let Some(asking) = first(&state, &change, (&here, &here), APPROVE)
+            {
+                return Ok(asking);
+            }
+            let read = said("fingerprint").filter(|read| !read.is_empty());
+            state.catalog.approve(&permit, &path, name, read).await?;
             "#offers"
         }
         Some("check") => {

@@ -8,13 +8,15 @@ use crate::web::api::record::health_words;
 use crate::web::api::servers::known_standing;
 use crate::web::state::AppState;
 use crate::web::view::chart::duration;
+use crate::web::view::connect;
 use crate::web::view::pages::Portrait;
 
 pub(super) fn of(state: &AppState, rights: &Rights, who: &Identity, server: &Server) -> Portrait {
     let profile = &server.profile;
+    // Our own server is as it is, for everybody.
     let may = |action| {
         let service = Some((&server.path, profile.name.as_str()));
-        decide(who, &Call::Registry { action, service }, rights).is_ok()
+        !server.is_built_in() && decide(who, &Call::Registry { action, service }, rights).is_ok()
     };
     let standing = if server.enabled {
         known_standing(state, &server.path)
@@ -30,15 +32,24 @@ pub(super) fn of(state: &AppState, rights: &Rights, who: &Identity, server: &Ser
         name: profile.name.clone(),
         path: server.path.to_string(),
         description: profile.description.clone(),
-        url: format!("{}{}/mcp", state.site.public_url, server.path),
+        url: connect::address(
+            &state.site.public_url,
+            server.path.as_str(),
+            health.and_then(|health| health.transport),
+        ),
         upstream: may_edit.then(|| profile.proxy_pass_url.to_string()),
         tags: profile.tags.clone(),
         enabled: server.enabled,
+        built_in: server.is_built_in(),
         trusted: server.trusted,
         pinned: profile.pinned,
         standing: standing.word(),
         reason: standing.reason().map(str::to_owned),
-        mood: status.map_or("", mood),
+        mood: if server.is_built_in() {
+            "good"
+        } else {
+            status.map_or("", mood)
+        },
         health: health_words(state, server),
         checked_at: health
             .and_then(|health| health.checked_at)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::axis::ceiling;
-use super::{HEIGHT, Marks, WIDTH, Window, duration, point, real};
+use super::{Column, HEIGHT, Marks, Row, Title, WIDTH, Window, duration, point, real};
 
 /// The line of durations.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +18,10 @@ pub struct Line {
     pub median: String,
     /// The longest.
     pub most: String,
+    /// One piece each, for whoever points at it.
+    pub columns: Vec<Column>,
+    /// The same as figures: of each piece with answers the median and the longest.
+    pub rows: Vec<Row>,
 }
 
 /// Draw durations in milliseconds: of each piece the median. Nothing without any.
@@ -31,6 +35,7 @@ pub fn line(seen: &[(i64, u64)], window: Window) -> Option<Line> {
         }
     }
     let most = all.iter().copied().max()?;
+    let longest: Vec<Option<u64>> = cells.iter().map(|cell| cell.iter().copied().max()).collect();
     let medians: Vec<Option<u64>> = cells.into_iter().map(median).collect();
     let top = ceiling(real(medians.iter().flatten().copied().max()?));
     let step = WIDTH / real(u64::try_from(window.pieces.max(1)).unwrap_or(1));
@@ -64,7 +69,20 @@ pub fn line(seen: &[(i64, u64)], window: Window) -> Option<Line> {
         d.push_str(&path);
     }
     let whole = |share: f64| scale(top * share);
+    let known = || {
+        let both = medians.iter().zip(&longest).enumerate();
+        both.filter_map(|(piece, (median, longest))| Some((piece, (*median)?, (*longest)?)))
+    };
+    let columns = known().map(|(piece, median, _)| Column {
+        x: point(real(u64::try_from(piece).unwrap_or(0)) * step),
+        width: point(step),
+        title: Title::new(window.begin(piece), duration(median)),
+    });
+    let rows = known()
+        .map(|(piece, median, longest)| Row::new(window.begin(piece), [median, longest].map(duration)));
     Some(Line {
+        columns: columns.collect(),
+        rows: rows.collect(),
         d,
         area,
         marks: Marks {
@@ -129,6 +147,8 @@ mod tests {
             ("100 ms", "50 ms")
         );
         assert_eq!((line.median.as_str(), line.most.as_str()), ("30 ms", "100 ms"));
+        let figures: Vec<_> = line.rows.iter().map(|row| row.figures.join(" ")).collect();
+        assert_eq!(figures, ["20 ms 30 ms", "40 ms 40 ms", "100 ms 100 ms"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! larger page than ten.
 
 mod axis;
+mod figures;
 mod flow;
 mod line;
 mod stack;
@@ -14,6 +15,7 @@ mod uptime;
 
 pub use axis::{Marks, Window};
 pub(in crate::web) use axis::{Span, amount, duration};
+pub use figures::{Column, Row, Title};
 pub use flow::{Flow, Load, flow};
 pub use line::{Line, line};
 pub use stack::{Counts, Stack, stack};

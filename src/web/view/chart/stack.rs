@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::axis::ceiling;
-use super::{HEIGHT, Marks, WIDTH, Window, amount, point, real};
+use super::{Column, HEIGHT, Marks, Row, Title, WIDTH, Window, amount, point, real};
 
 /// The part of a piece's width that its column fills.
 const FILLED: f64 = 0.8;
@@ -19,17 +19,10 @@ pub struct Stack {
     pub total: String,
     /// One piece each, for whoever points at it.
     pub columns: Vec<Column>,
-}
-
-/// What one piece says.
-#[derive(Debug, Clone, Serialize)]
-pub struct Column {
-    /// Where it begins.
-    pub x: String,
-    /// How wide it is.
-    pub width: String,
-    /// What it says.
-    pub title: String,
+    /// What the figures count: all calls, and those of each band.
+    pub heads: Vec<String>,
+    /// The same as figures: of each piece with calls how many, and how many of each band.
+    pub rows: Vec<Row>,
 }
 
 /// One band.
@@ -86,14 +79,24 @@ pub fn stack(bands: Vec<Counts>, window: Window) -> Option<Stack> {
             d,
         });
     }
-    let columns = heights.iter().enumerate().filter(|(_, height)| **height > 0);
-    let columns = columns.map(|(piece, height)| Column {
+    let busy = || heights.iter().enumerate().filter(|(_, height)| **height > 0);
+    let columns = busy().map(|(piece, height)| Column {
         x: point(begin(piece)),
         width: point(step),
-        title: title(window.begin(piece), *height),
+        title: Title::new(window.begin(piece), said(*height)),
+    });
+    let figures = busy().map(|(piece, height)| {
+        let of_bands = rows.iter().map(|row| row.get(piece).copied().unwrap_or_default());
+        let figures = std::iter::once(*height).chain(of_bands);
+        Row::new(window.begin(piece), figures.map(|count| count.to_string()))
     });
     Some(Stack {
         columns: columns.collect(),
+        rows: figures.collect(),
+        heads: std::iter::once("All")
+            .chain(drawn.iter().map(|band| band.name.as_str()))
+            .map(str::to_owned)
+            .collect(),
         marks: Marks {
             top: whole(top),
             half: whole(top / 2.0),
@@ -113,11 +116,9 @@ fn gather(counts: &[(i64, u64)], window: Window) -> Vec<u64> {
     row
 }
 
-fn title(begin_ms: i64, count: u64) -> String {
-    let from = crate::clock::Timestamp::from_unix_ms(begin_ms).to_string();
-    let from = from.get(..16).unwrap_or_default().replace('T', " ");
+fn said(count: u64) -> String {
     let word = if count == 1 { "call" } else { "calls" };
-    format!("{from} UTC: {count} {word}")
+    format!("{count} {word}")
 }
 
 #[expect(
@@ -156,11 +157,14 @@ mod tests {
             ]
         );
         assert_eq!((stack.total.as_str(), stack.marks.top.as_str()), ("14", "10"));
-        let titles: Vec<&str> = stack.columns.iter().map(|column| column.title.as_str()).collect();
-        assert_eq!(
-            titles,
-            ["1970-01-01 00:00 UTC: 4 calls", "1970-01-01 00:00 UTC: 10 calls"]
-        );
+        let titles: Vec<&str> = stack
+            .columns
+            .iter()
+            .map(|column| column.title.words.as_str())
+            .collect();
+        assert_eq!(titles, ["4 calls", "10 calls"]);
+        let figures: Vec<_> = stack.rows.iter().map(|row| row.figures.join(" ")).collect();
+        assert_eq!(figures, ["4 3 1", "10 10 0"]);
     }
 
     #[test]

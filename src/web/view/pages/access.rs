@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{fault, hostile, moment};
-use super::{Chrome, DiffLine, Fault, Page};
+use super::{Chrome, Diff, DiffLine, Fault, Page};
 
 /// Groups and scopes.
 #[derive(Debug, Clone, Serialize)]
@@ -117,8 +117,10 @@ pub struct ScopePage {
     pub overrides: bool,
     /// What was wrong with what was typed.
     pub faults: Vec<Fault>,
-    /// What saving would change, when that was asked.
-    pub changes: Option<Vec<DiffLine>>,
+    /// What saving would change, when that was asked; of a text that says what holds already nothing.
+    pub changes: Option<Diff>,
+    /// Whether that was asked and the text says what holds already.
+    pub is_same: bool,
     /// Whether there is such a scope now.
     pub is_known: bool,
 }
@@ -136,6 +138,7 @@ impl Page for ScopePage {
             overrides: false,
             faults: Vec::new(),
             changes: None,
+            is_same: false,
             is_known: false,
         };
         let known = Self {
@@ -143,14 +146,18 @@ impl Page for ScopePage {
             text: hostile(),
             overrides: true,
             is_known: true,
-            changes: Some(vec![DiffLine {
-                word: "came",
-                text: hostile(),
-            }]),
+            changes: Some(Diff {
+                lines: vec![DiffLine {
+                    word: "came",
+                    text: hostile(),
+                }],
+                more: 7,
+            }),
             ..new.clone()
         };
         let same = Self {
-            changes: Some(Vec::new()),
+            changes: None,
+            is_same: true,
             source: "file",
             overrides: false,
             ..known.clone()
@@ -212,8 +219,10 @@ impl Page for KeysPage {
 pub struct MachinesPage {
     /// Around it.
     pub chrome: Chrome,
-    /// The accounts.
+    /// The accounts, the first of them by name.
     pub machines: Vec<MachineRow>,
+    /// How many there are.
+    pub total: u64,
     /// Groups that can be chosen.
     pub known_groups: Vec<String>,
     /// What was typed: the name.
@@ -252,6 +261,7 @@ impl Page for MachinesPage {
         let empty = Self {
             chrome: Chrome::sample(),
             machines: Vec::new(),
+            total: 0,
             known_groups: vec!["readers".to_owned()],
             name: String::new(),
             description: String::new(),
@@ -268,6 +278,7 @@ impl Page for MachinesPage {
                 created_by: hostile(),
                 created_at: moment(),
             }],
+            total: 1_234,
             made: Some(("ci".to_owned(), "hush".to_owned())),
             ..empty.clone()
         };
@@ -285,8 +296,10 @@ impl Page for MachinesPage {
 pub struct SessionsPage {
     /// Around it.
     pub chrome: Chrome,
-    /// The sessions.
+    /// The newest sessions.
     pub sessions: Vec<SessionRow>,
+    /// How many there are.
+    pub total: u64,
 }
 
 /// An open session.
@@ -300,6 +313,8 @@ pub struct SessionRow {
     pub created_at: String,
     /// Until when.
     pub expires_at: String,
+    /// Whether it is that of the browser that shows the page.
+    pub is_here: bool,
 }
 
 impl SessionRow {
@@ -309,6 +324,7 @@ impl SessionRow {
             user: hostile(),
             created_at: moment(),
             expires_at: moment(),
+            is_here: true,
         }
     }
 }
@@ -320,9 +336,11 @@ impl Page for SessionsPage {
         let empty = Self {
             chrome: Chrome::sample(),
             sessions: Vec::new(),
+            total: 0,
         };
         let full = Self {
             sessions: vec![SessionRow::sample()],
+            total: 1_234,
             ..empty.clone()
         };
         vec![empty, full]

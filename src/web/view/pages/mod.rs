@@ -6,6 +6,7 @@ mod aspect;
 mod chrome;
 mod explain;
 mod operations;
+mod question;
 mod refusal;
 mod sample;
 mod server_form;
@@ -27,12 +28,13 @@ pub use self::aspect::Aspect;
 pub use self::chrome::{Chrome, Section};
 pub use self::explain::{Asked, ExplainPage, Verdict};
 pub use self::operations::{LogPart, NginxText, Operations, Reason};
+pub use self::question::Question;
 pub use self::refusal::Refusal;
 pub use self::server_form::{Fault, Past, ServerForm, Trial, TrialPart};
 pub use self::server_page::{
-    CallsPart, DiffLine, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
+    CallsPart, Diff, DiffLine, Held, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
 };
-pub use self::servers::{Figures, List, Removal, ServerList, ServerRow, Servers, Tab};
+pub use self::servers::{Figures, List, ServerList, ServerRow, Servers, Tab};
 pub use self::sign_in::{Authorize, Choice, Login};
 pub use self::tokens::{MadeToken, TokenRow, TokenWish, TokensPage};
 pub use self::tools::{ServerTools, ToolDialog, ToolList, ToolView, Tools};
@@ -72,7 +74,7 @@ pub(super) fn check(tera: &Tera, mut seen: impl FnMut(&'static str, &str)) -> Re
     all::<ExplainPage>(tera, &mut seen)?;
     all::<TokensPage>(tera, &mut seen)?;
     all::<ServerList>(tera, &mut seen)?;
-    all::<Removal>(tera, &mut seen)?;
+    all::<Question>(tera, &mut seen)?;
     all::<Tools>(tera, &mut seen)?;
     all::<ToolList>(tera, &mut seen)?;
     all::<ServerTools>(tera, &mut seen)?;

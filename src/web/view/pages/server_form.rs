@@ -105,6 +105,12 @@ pub struct ServerForm {
     pub path: String,
     /// The upstream's address.
     pub proxy_pass_url: String,
+    /// Where it speaks Streamable HTTP, when that is not below its address.
+    pub mcp_endpoint: String,
+    /// Where it speaks HTTP+SSE, when that is not below its address.
+    pub sse_endpoint: String,
+    /// Whether one of the two is at fault.
+    pub endpoints_at_fault: bool,
     /// What it is for.
     pub description: String,
     /// Tags with commas.
@@ -137,6 +143,8 @@ pub struct ServerForm {
     pub trial: Option<Trial>,
     /// What was wrong with what was typed.
     pub faults: Vec<Fault>,
+    /// Whether something secret was typed that did not come back with the page.
+    pub has_unkept: bool,
     /// What was done to it of late.
     pub history: Vec<Past>,
 }
@@ -152,6 +160,9 @@ impl Page for ServerForm {
             name: String::new(),
             path: String::new(),
             proxy_pass_url: String::new(),
+            mcp_endpoint: String::new(),
+            sse_endpoint: String::new(),
+            endpoints_at_fault: false,
             description: String::new(),
             tags: String::new(),
             num_tools: String::new(),
@@ -168,6 +179,7 @@ impl Page for ServerForm {
             is_admin: true,
             trial: Trial::samples().pop(),
             faults: Vec::new(),
+            has_unkept: false,
             history: Vec::new(),
         };
         let fault = |field: &str| Fault {
@@ -184,9 +196,12 @@ impl Page for ServerForm {
             "num_tools",
             "license",
             "metadata",
+            "auth_credential",
+            "headers",
         ];
         let refused = Self {
             faults: fields.map(fault).to_vec(),
+            has_unkept: true,
             is_admin: false,
             name: hostile(),
             description: hostile(),
@@ -195,6 +210,9 @@ impl Page for ServerForm {
         };
         let editing = Self {
             editing: Some("/weather".to_owned()),
+            mcp_endpoint: "http://127.0.0.1:9/rpc".to_owned(),
+            sse_endpoint: hostile(),
+            endpoints_at_fault: true,
             action: "/edit/weather".to_owned(),
             history: vec![Past {
                 at: "2026-01-02T03:04:05Z".to_owned(),

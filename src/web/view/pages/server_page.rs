@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::sample::{hostile, moment};
 use super::{Aspect, Chrome, Page, Past};
+use crate::domain::health::Transport;
 use crate::web::view::chart::{Line, Sight, Stack, Uptime, Window, line, stack, uptime};
 use crate::web::view::connect::{Recipe, recipes};
 
@@ -20,6 +21,8 @@ pub struct ServerPage {
     pub marks: Vec<&'static str>,
     /// Whether it answered.
     pub uptime: Uptime,
+    /// How long checks are kept, when the drawings reach back further.
+    pub forgotten: Option<String>,
     /// How quickly.
     pub latency: Option<Line>,
     /// What was called.
@@ -28,6 +31,8 @@ pub struct ServerPage {
     pub offers: Vec<Offer>,
     /// What is held back of it.
     pub held: usize,
+    /// What all of that comes to, for whoever approves it as it is shown.
+    pub fingerprint: String,
     /// How its offers changed, newest first.
     pub versions: Vec<VersionRow>,
     /// Which rules let somebody in.
@@ -57,6 +62,8 @@ pub struct Portrait {
     pub tags: Vec<String>,
     /// Whether it is switched on.
     pub enabled: bool,
+    /// Whether it is our own, which nobody checks or changes.
+    pub built_in: bool,
     /// Whether an administrator trusts it.
     pub trusted: bool,
     /// Whether its tools change only with approval.
@@ -140,14 +147,36 @@ pub struct Offer {
     pub since: String,
     /// Whether nobody has approved it yet.
     pub is_new: bool,
-    /// What it wants to be instead; the lines that differ.
-    pub held: Option<Vec<DiffLine>>,
+    /// Whether it waits for approval, as a whole or as it wants to be instead.
+    pub is_held: bool,
+    /// What waits; for those who may approve it.
+    pub held: Option<Held>,
+}
+
+/// What waits for approval.
+#[derive(Debug, Clone, Serialize)]
+pub struct Held {
+    /// What it comes to, for whoever approves it as it is shown.
+    pub fingerprint: String,
+    /// How it differs from what holds; none of what is new.
+    pub diff: Option<Diff>,
+    /// The whole definition, in JSON; none of what is new.
+    pub definition: Option<String>,
+}
+
+/// A difference.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Diff {
+    /// Its lines, up to a bound.
+    pub lines: Vec<DiffLine>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// One line of a difference.
 #[derive(Debug, Clone, Serialize)]
 pub struct DiffLine {
-    /// `came` or `went`.
+    /// `came`, `went` or `same`.
     pub word: &'static str,
     /// The line.
     pub text: String,
@@ -165,7 +194,7 @@ pub struct VersionRow {
     /// `came`, `changed` or `went`.
     pub deed: &'static str,
     /// The lines that differ.
-    pub diff: Vec<DiffLine>,
+    pub diff: Diff,
 }
 
 /// A rule that lets somebody in.
@@ -187,7 +216,15 @@ impl Page for ServerPage {
     const NAME: &'static str = "pages/server.html";
 
     fn samples() -> Vec<Self> {
-        vec![empty(), full("Weather"), full(&hostile())]
+        let empty = empty();
+        let own = ServerPage {
+            server: Portrait {
+                built_in: true,
+                ..empty.server.clone()
+            },
+            ..empty.clone()
+        };
+        vec![empty, own, full("Weather"), full(&hostile())]
     }
 }
 
@@ -200,6 +237,7 @@ fn empty() -> ServerPage {
         upstream: None,
         tags: Vec::new(),
         enabled: false,
+        built_in: false,
         trusted: true,
         pinned: false,
         standing: "disabled",
@@ -222,11 +260,12 @@ fn empty() -> ServerPage {
     let window = Window::until(600_000, 10_000, 60);
     ServerPage {
         chrome: Chrome::sample(),
-        recipes: recipes("weather", &server.url),
+        recipes: recipes("weather", &server.url, Some(Transport::Sse)),
         server,
         spans: Aspect::samples(),
         marks: vec!["1 h ago", "now"],
-        uptime: uptime(&[], window),
+        uptime: uptime(&[], window, 0),
+        forgotten: None,
         latency: None,
         calls: CallsPart {
             chart: None,
@@ -239,6 +278,7 @@ fn empty() -> ServerPage {
         },
         offers: Vec::new(),
         held: 0,
+        fingerprint: String::new(),
         versions: Vec::new(),
         openings: Vec::new(),
         is_admin: false,
@@ -249,9 +289,13 @@ fn empty() -> ServerPage {
 fn full(text: &str) -> ServerPage {
     let text = text.to_owned();
     let window = Window::until(600_000, 10_000, 60);
-    let went = DiffLine {
-        word: "went",
+    let lines = ["came", "went", "same"].map(|word| DiffLine {
+        word,
         text: text.clone(),
+    });
+    let diff = Diff {
+        lines: lines.to_vec(),
+        more: 7,
     };
     let offer = Offer {
         kind: "tool",
@@ -260,16 +304,30 @@ fn full(text: &str) -> ServerPage {
         definition: text.clone(),
         since: moment(),
         is_new: false,
+        is_held: false,
         held: None,
     };
-    let held = Offer {
-        held: Some(vec![went.clone()]),
+    let held = |diff: Option<Diff>| Offer {
+        is_new: diff.is_none(),
+        is_held: true,
+        held: Some(Held {
+            fingerprint: "0123".to_owned(),
+            definition: diff.as_ref().map(|_| text.clone()),
+            diff,
+        }),
         ..offer.clone()
     };
-    let new = Offer {
-        is_new: true,
+    let elsewhere = Offer {
+        is_held: true,
         ..offer.clone()
     };
+    let offers = vec![
+        offer.clone(),
+        held(Some(diff.clone())),
+        held(Some(Diff::default())),
+        held(None),
+        elsewhere,
+    ];
     let before = empty();
     ServerPage {
         server: Portrait {
@@ -296,7 +354,8 @@ fn full(text: &str) -> ServerPage {
             may_check: true,
             ..before.server
         },
-        uptime: uptime(&[(1, Sight::Up), (2, Sight::Down)], window),
+        uptime: uptime(&[(1, Sight::Up), (2, Sight::Down)], window, 300_000),
+        forgotten: Some("7 days".to_owned()),
         latency: line(&[(1, 7), (20_000, 9)], window),
         calls: CallsPart {
             chart: stack(vec![(text.clone(), "ok".to_owned(), None, vec![(1, 7)])], window),
@@ -314,15 +373,16 @@ fn full(text: &str) -> ServerPage {
             ],
             ..before.calls
         },
-        offers: vec![offer, held, new],
-        held: 2,
+        offers,
+        held: 3,
+        fingerprint: "0123".to_owned(),
         versions: ["came", "changed", "went"]
             .map(|deed| VersionRow {
                 at: moment(),
                 kind: "tool",
                 name: text.clone(),
                 deed,
-                diff: vec![went.clone()],
+                diff: diff.clone(),
             })
             .to_vec(),
         openings: vec![Opening {

@@ -15,6 +15,8 @@ pub struct Servers {
     pub fault: Option<String>,
     /// The server that was saved a moment ago.
     pub saved: Option<ServerRow>,
+    /// The path of one that was saved by somebody who may not see it.
+    pub saved_unseen: Option<String>,
     /// The list.
     pub list: List,
 }
@@ -220,6 +222,7 @@ impl Page for Servers {
             may_register: true,
             fault: None,
             saved: None,
+            saved_unseen: None,
             list: List {
                 here: "/".to_owned(),
                 query: String::new(),
@@ -241,6 +244,7 @@ impl Page for Servers {
                 csrf_token: None,
                 ..Chrome::sample()
             },
+            saved_unseen: Some("/weather".to_owned()),
             may_register: false,
             ..empty.clone()
         };
@@ -293,28 +297,5 @@ impl Page for ServerList {
 
     fn samples() -> Vec<Self> {
         Servers::samples().into_iter().map(Self).collect()
-    }
-}
-
-/// The question whether a server may go.
-#[derive(Debug, Clone, Serialize)]
-pub struct Removal {
-    /// Around it.
-    pub chrome: Chrome,
-    /// Its display name.
-    pub name: String,
-    /// Its path.
-    pub path: String,
-}
-
-impl Page for Removal {
-    const NAME: &'static str = "pages/removal.html";
-
-    fn samples() -> Vec<Self> {
-        vec![Self {
-            chrome: Chrome::sample(),
-            name: hostile(),
-            path: "/weather".to_owned(),
-        }]
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Chrome, Page};
+use super::{Chrome, Page, hostile};
 
 /// The sign-in page.
 #[derive(Debug, Clone, Serialize)]
@@ -11,6 +11,8 @@ pub struct Login {
     pub chrome: Chrome,
     /// Where to go afterwards.
     pub next: String,
+    /// The name that was typed.
+    pub username: String,
     /// What went wrong.
     pub error: Option<String>,
     /// The identity providers to sign in through.
@@ -35,12 +37,14 @@ impl Page for Login {
             Self {
                 chrome: Chrome::stranger(),
                 next: next.clone(),
+                username: String::new(),
                 error: None,
                 providers: Vec::new(),
             },
             Self {
                 chrome: Chrome::stranger(),
                 next,
+                username: hostile(),
                 error: Some("Invalid username or password".to_owned()),
                 providers: vec![Choice {
                     href: "/auth/keycloak".to_owned(),

@@ -18,14 +18,18 @@ pub struct TokensPage {
     pub faults: Vec<Fault>,
     /// The token that was made a moment ago: shown this once.
     pub made: Option<MadeToken>,
-    /// The tokens.
+    /// The newest tokens.
     pub tokens: Vec<TokenRow>,
+    /// How many there are.
+    pub total: u64,
     /// Whether the reader may see everybody's.
     pub is_admin: bool,
     /// Whether everybody's are shown.
     pub is_everybody: bool,
-    /// Sessions of the reader.
+    /// The newest sessions of the reader.
     pub sessions: Vec<SessionRow>,
+    /// How many there are.
+    pub open: u64,
 }
 
 /// What a token shall be, as it was typed.
@@ -95,9 +99,11 @@ impl Page for TokensPage {
             faults: Vec::new(),
             made: None,
             tokens: Vec::new(),
+            total: 0,
             is_admin: false,
             is_everybody: false,
             sessions: Vec::new(),
+            open: 0,
         };
         let row = |state| TokenRow {
             id: "0123".to_owned(),
@@ -130,7 +136,9 @@ impl Page for TokensPage {
             tokens: ["good", "revoked", "ended"].map(row).to_vec(),
             is_admin: true,
             is_everybody: true,
+            total: 1_234,
             sessions: vec![SessionRow::sample()],
+            open: 1_234,
             ..empty.clone()
         };
         vec![empty, refused, made]

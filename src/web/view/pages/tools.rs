@@ -100,7 +100,15 @@ pub struct Tools {
     pub query: String,
     /// How many there are.
     pub total: usize,
-    /// The first of them.
+    /// The number of the first one shown.
+    pub first: usize,
+    /// And of the last one.
+    pub last: usize,
+    /// The address of the page before.
+    pub previous: Option<String>,
+    /// And of the one after.
+    pub next: Option<String>,
+    /// Those of this page.
     pub tools: Vec<ToolView>,
 }
 
@@ -111,12 +119,20 @@ impl Page for Tools {
         let full = Self {
             chrome: Chrome::sample(),
             query: hostile(),
-            total: 70,
+            total: 170,
+            first: 51,
+            last: 52,
+            previous: Some("/tools".to_owned()),
+            next: Some("/tools?page=3".to_owned()),
             tools: vec![ToolView::sample("forecast"), ToolView::sample(&hostile())],
         };
         let none = Self {
             tools: Vec::new(),
             total: 0,
+            first: 0,
+            last: 0,
+            previous: None,
+            next: None,
             ..full.clone()
         };
         let empty = Self {
