@@ -1,6 +1,7 @@
 //! SQLite: the store of one machine.
 
 mod accounts;
+mod audit;
 mod calls;
 mod catalog;
 mod counts;
@@ -22,10 +23,11 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Transaction};
 use tokio::sync::watch;
 
+use self::audit::insert as insert_event;
 use self::db::Db;
 use super::{After, Changes, Check, Counted, Error, Past, SecretKey, Store};
 use crate::clock::Timestamp;
-use crate::domain::audit::{Deed, Event};
+use crate::domain::audit::Event;
 use crate::domain::call::{self, Call, Filter, Place};
 use crate::domain::catalog::{Kept, Plan, Version};
 use crate::domain::health::Health;
@@ -80,35 +82,6 @@ fn groups_text(groups: &[String]) -> Result<String, Error> {
     serde_json::to_string(groups).map_err(db::backend)
 }
 
-fn insert_event(tx: &Transaction<'_>, event: &Event) -> Result<(), Error> {
-    tx.execute(
-        "INSERT INTO audit_events (at, actor, deed, target) VALUES (?1, ?2, ?3, ?4)",
-        (event.at.unix(), &event.actor, event.deed.as_str(), &event.target),
-    )?;
-    Ok(())
-}
-
-fn events(tx: &Transaction<'_>, target: &str, most: u32) -> Result<Vec<Event>, Error> {
-    let mut rows = tx.prepare_cached(
-        "SELECT at, actor, deed FROM audit_events WHERE target = ?1 ORDER BY id DESC LIMIT ?2",
-    )?;
-    let rows = rows.query_map((target, most), |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
-    })?;
-    let mut events = Vec::new();
-    for row in rows {
-        let (at, actor, word) = row?;
-        // A word of a later version is left out rather than hiding all the others.
-        events.extend(Deed::from_word(&word).map(|deed| Event {
-            at: Timestamp::from_unix(at),
-            actor,
-            deed,
-            target: target.to_owned(),
-        }));
-    }
-    Ok(events)
-}
-
 #[async_trait]
 impl Store for Sqlite {
     async fn changes_since(&self, since: Revision) -> Result<Changes, Error> {
@@ -117,7 +90,7 @@ impl Store for Sqlite {
 
     async fn events(&self, target: &str, most: u32) -> Result<Vec<Event>, Error> {
         let target = target.to_owned();
-        self.db.read(move |tx| events(tx, &target, most)).await
+        self.db.read(move |tx| audit::list(tx, &target, most)).await
     }
 
     async fn server(&self, path: &ServerPath) -> Result<Option<Server>, Error> {
