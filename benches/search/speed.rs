@@ -139,6 +139,7 @@ pub(crate) async fn measure(mut pool: Pool, vectors: &Vectors) {
     );
     let exact = Settings {
         exact_up_to: usize::MAX,
+        ..Settings::default()
     };
     for size in [1_000, 10_000] {
         let (documents, known) = pool.of_size(size);
@@ -200,10 +201,15 @@ fn graph(pool: &mut Pool) {
                 parts,
                 Settings {
                     exact_up_to: usize::MAX,
+                    ..Settings::default()
                 },
             );
             exact.push(time);
-            let (found, time) = search(&index, text, parts, Settings { exact_up_to: 1_000 });
+            let near = Settings {
+                exact_up_to: 1_000,
+                ..Settings::default()
+            };
+            let (found, time) = search(&index, text, parts, near);
             through.push(time);
             same += found.iter().filter(|row| truth.contains(row)).count();
             count += truth.len();

@@ -7,7 +7,7 @@ use crate::config::folders::Folders;
 use crate::config::{self, Config};
 use crate::domain::path::RESERVED;
 use crate::domain::upstream::AddressRules;
-use crate::embed::{self, Embedder};
+use crate::embed::{self, Embedder, Source};
 use crate::service::relay;
 use crate::{ec2, mcp, nginx};
 
@@ -30,6 +30,16 @@ pub(super) async fn machine_names(config: &Config) -> Vec<String> {
 
 /// Who makes vectors of texts. Without one, search goes by words: a model that cannot be used stops nothing.
 pub(super) fn embedder(config: &Config) -> Option<Arc<dyn Embedder>> {
+    if let Source::Local(local) = &config.embeddings.source
+        && config.origins.contains_key("model_dir")
+        && !local.folder.is_dir()
+    {
+        tracing::warn!(
+            folder = %local.folder.display(),
+            origin = config.origin("model_dir"),
+            "there is no folder where model_dir says; search goes by words alone"
+        );
+    }
     embed::open(&config.embeddings).unwrap_or_else(|error| {
         let error: &(dyn std::error::Error + 'static) = &error;
         tracing::error!(error, "search goes by words alone");

@@ -3,7 +3,7 @@
 //! Names as people know them from LiteLLM: a provider stands before the model's name, `openai/…` or `bedrock/…`. A key
 //! or an address of the part itself wins over the one for all parts (`LLM_…`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::keys::{Key, key};
 use super::reader::Reader;
@@ -28,7 +28,7 @@ pub(super) const KEYS: &[Key] = &[
         "embeddings_model_dimensions",
         "EMBEDDINGS_MODEL_DIMENSIONS",
         "what the model says",
-        "How many numbers a vector has; anything else is refused.",
+        "How many numbers a vector has; anything else is refused. `text-embedding-3-…` and Titan are asked for so many.",
     ),
     key(
         "embeddings_api_key",
@@ -40,7 +40,7 @@ pub(super) const KEYS: &[Key] = &[
         "embeddings_api_base",
         "EMBEDDINGS_API_BASE",
         "llm_api_base, or the provider's own",
-        "The address before `/embeddings`, such as that of a LiteLLM proxy.",
+        "The address before `/embeddings`, such as that of a LiteLLM proxy; any model but OpenAI's own and Bedrock's needs one.",
     ),
     key(
         "embeddings_aws_region",
@@ -58,7 +58,7 @@ pub(super) const KEYS: &[Key] = &[
         "embeddings_timeout_seconds",
         "GATEHOUSE_EMBEDDINGS_TIMEOUT_SECONDS",
         "5",
-        "How long the vector of a question, or an answer of the provider, may take; then search goes by words.",
+        "How long one answer of the provider, or the vector of a question, may take; a question waits no longer than search_seconds either way.",
     ),
     key(
         "embeddings_batch",
@@ -88,7 +88,7 @@ pub(super) const KEYS: &[Key] = &[
         "model_dir",
         "GATEHOUSE_MODEL_DIR",
         "model, in data_dir",
-        "The folder of the model in this process: `model.safetensors`, `tokenizer.json`, `config.json`; without them search goes by words.",
+        "The folder of the model in this process: `model.safetensors`, `tokenizer.json`, `config.json`; without them, or without the folder, search goes by words.",
     ),
     key(
         "embeddings_unverified_model",
@@ -180,16 +180,14 @@ impl Reader {
         }
     }
 
-    fn count(&mut self, key: &str, least: u64, most: u64) -> Option<usize> {
-        self.number(key, least, most)
-            .and_then(|n| usize::try_from(n).ok())
-    }
-
     fn local_model(&mut self, data: &Path) -> Local {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let model = self.text("embeddings_model_name");
         Local {
-            folder: self.folder("model_dir").unwrap_or_else(|| data.join("model")),
+            // No fault when it is not there: without a model words answer, and the start says so.
+            folder: self
+                .text("model_dir")
+                .map_or_else(|| data.join("model"), PathBuf::from),
             model: model.unwrap_or_else(|| MODEL.to_owned()),
             unverified: self.flag("embeddings_unverified_model").unwrap_or(false),
             threads: self.count("embeddings_threads", 1, 256).unwrap_or(cores),
@@ -233,8 +231,18 @@ impl Reader {
     }
 
     fn openai(&mut self) -> Source {
-        let model = self.remote_model(&["openai/", "litellm_proxy/"]);
         let base = self.base();
+        // Nobody but OpenAI gets what is meant for somebody else: neither the texts nor the key.
+        let providers = if base.is_some() {
+            &["openai/", "litellm_proxy/"][..]
+        } else {
+            &["openai/"]
+        };
+        let model = self.remote_model(providers);
+        if base.is_none() && model.contains('/') {
+            let words = format!("`{model}` is no model of OpenAI's own: say where it is asked");
+            self.fault("embeddings_api_base", words);
+        }
         let key = self
             .secret("embeddings_api_key")
             .or_else(|| self.secret("llm_api_key"));
@@ -399,6 +407,50 @@ mod tests {
     }
 
     #[test]
+    fn the_key_for_another_provider_is_never_sent_to_openai() {
+        for (provider, model, base, is_fault) in [
+            ("litellm", "cohere/embed-english-v3.0", None, true),
+            ("openai", "azure/text-embedding-3-small", None, true),
+            ("openai", "bedrock/amazon.titan-embed-text-v2:0", None, true),
+            ("litellm", "litellm_proxy/text-embedding-3-small", None, true),
+            ("litellm", "openai/azure/text-embedding-3-small", None, true),
+            ("litellm", "openai/text-embedding-3-small", None, false),
+            ("litellm", "text-embedding-3-small", None, false),
+            (
+                "litellm",
+                "cohere/embed-english-v3.0",
+                Some("http://own:4000"),
+                false,
+            ),
+        ] {
+            let mut variables = vec![
+                ("EMBEDDINGS_PROVIDER", provider),
+                ("EMBEDDINGS_MODEL_NAME", model),
+                ("EMBEDDINGS_MODEL_DIMENSIONS", "1024"),
+                ("EMBEDDINGS_API_KEY", "k"),
+            ];
+            variables.extend(base.map(|base| ("EMBEDDINGS_API_BASE", base)));
+            let (_, faults) = read(&variables);
+            let named = faults.iter().any(|line| line.starts_with("embeddings_api_base"));
+            assert_eq!(
+                (named, faults.is_empty()),
+                (is_fault, !is_fault),
+                "{provider} {model}: {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_of_the_model_that_is_not_there_is_no_fault() {
+        let (settings, faults) = read(&[("GATEHOUSE_MODEL_DIR", "/nowhere/at/all")]);
+        let Source::Local(local) = settings.source else {
+            panic!("{settings:?}")
+        };
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(local.folder, Path::new("/nowhere/at/all"));
+    }
+
+    #[test]
     fn faults_name_the_key_and_never_a_secret() {
         for (variables, expected) in [
             (&[("EMBEDDINGS_PROVIDER", "oracle")][..], "embeddings_provider"),
@@ -434,7 +486,6 @@ mod tests {
                 &[("EMBEDDINGS_MODEL_DIMENSIONS", "0")],
                 "embeddings_model_dimensions",
             ),
-            (&[("GATEHOUSE_MODEL_DIR", "/nowhere/at/all")], "model_dir"),
         ] {
             let (_, faults) = read(variables);
             assert!(

@@ -381,6 +381,12 @@ const KEYS: &[Key] = &[
         "Up to so many tools each is compared with a question; beyond it a graph finds the neighbourhood.",
     ),
     key(
+        "vector_search_ef_search",
+        "VECTOR_SEARCH_EF_SEARCH",
+        "twice what is looked for",
+        "How wide that graph looks at least (`ef`), 1 to 10,000; more finds more and takes longer, less than the default changes nothing.",
+    ),
+    key(
         "call_log",
         "GATEHOUSE_CALL_LOG",
         "true",

@@ -99,6 +99,11 @@ impl Reader {
         Some(number)
     }
 
+    pub(super) fn count(&mut self, key: &str, least: u64, most: u64) -> Option<usize> {
+        self.number(key, least, most)
+            .and_then(|n| usize::try_from(n).ok())
+    }
+
     pub(super) fn seconds(&mut self, key: &str, default: u64, most: u64) -> Duration {
         Duration::from_secs(self.number(key, 1, most).unwrap_or(default))
     }

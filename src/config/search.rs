@@ -21,17 +21,21 @@ impl Reader {
                 "one of the two weights must be more than 0",
             );
         }
-        let exact_up_to = self.number("search_exact_up_to", 0, 1_000_000);
-        let exact_up_to = exact_up_to.and_then(|n| usize::try_from(n).ok());
+        let graph = index::Settings::default();
         Settings {
             weights,
             floor: self.share("search_floor", 0.15),
             words_floor: self.share("search_keyword_floor", 0.1),
             within: self.patience(source),
             at_once: std::thread::available_parallelism().map_or(2, usize::from),
-            index: exact_up_to.map_or_else(index::Settings::default, |exact_up_to| index::Settings {
-                exact_up_to,
-            }),
+            index: index::Settings {
+                exact_up_to: self
+                    .count("search_exact_up_to", 0, 1_000_000)
+                    .unwrap_or(graph.exact_up_to),
+                width: self
+                    .count("vector_search_ef_search", 1, 10_000)
+                    .unwrap_or(graph.width),
+            },
         }
     }
 

@@ -1,7 +1,8 @@
 //! What stands before every model: the memory of questions, and the bound on those that wait.
 //!
 //! People ask the same things, and programs more so; a vector that is remembered costs nothing. Whoever finds the
-//! queue full hears so at once: the caller has an answer without vectors, and a late one would help nobody.
+//! queue full, or a provider that has just failed, hears so at once: the caller has an answer without vectors, and a late
+//! one would help nobody.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lru::LruCache;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::pause::Pause;
 use super::{Embedder, Error, Limits, Vector};
 
 /// Longer questions are not remembered: the memory has a bound in bytes, too.
@@ -22,17 +25,28 @@ pub(super) struct Front<E> {
     model: E,
     remembered: Mutex<LruCache<String, Arc<[f32]>>>,
     places: Semaphore,
+    /// Of a provider; a model in this process is busy at most.
+    pause: Option<Pause>,
     within: Duration,
 }
 
 impl<E: Embedder> Front<E> {
-    /// `at_once`: how many questions the model answers at the same time.
+    /// Before a provider, which is left alone for a while when it fails.
+    pub(super) fn of_provider(model: E, limits: &Limits) -> Self {
+        Self {
+            pause: Some(Pause::default()),
+            ..Self::new(model, 1, limits)
+        }
+    }
+
+    /// Before a model in this process; `at_once`: how many questions it answers at the same time.
     pub(super) fn new(model: E, at_once: usize, limits: &Limits) -> Self {
         let remembered = NonZeroUsize::new(limits.remembered).unwrap_or(NonZeroUsize::MIN);
         Self {
             model,
             remembered: Mutex::new(LruCache::new(remembered)),
             places: Semaphore::new(at_once + limits.queue),
+            pause: None,
             within: limits.within,
         }
     }
@@ -40,6 +54,11 @@ impl<E: Embedder> Front<E> {
     fn remembered(&self, text: &str) -> Option<Arc<[f32]>> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.get(text).cloned()
+    }
+
+    async fn ask(&self, text: &str) -> Result<Vector, Error> {
+        let vector = tokio::time::timeout(self.within, self.model.query(text)).await;
+        vector.map_err(|_| Error::Slow(self.within)).flatten()
     }
 }
 
@@ -58,8 +77,15 @@ impl<E: Embedder> Embedder for Front<E> {
             return Ok(vector.to_vec());
         }
         let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
-        let vector = tokio::time::timeout(self.within, self.model.query(text)).await;
-        let vector = vector.map_err(|_| Error::Slow(self.within))??;
+        let vector = match &self.pause {
+            Some(pause) => {
+                let attempt = pause.begin(Instant::now()).ok_or(Error::Paused)?;
+                let vector = self.ask(text).await;
+                attempt.end(vector.as_ref().err(), Instant::now());
+                vector?
+            }
+            None => self.ask(text).await?,
+        };
         if text.len() <= LONGEST {
             let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
             remembered.put(text.to_owned(), vector.as_slice().into());
@@ -97,8 +123,11 @@ mod tests {
             1
         }
 
-        async fn query(&self, _text: &str) -> Result<Vector, Error> {
+        async fn query(&self, text: &str) -> Result<Vector, Error> {
             self.asked.fetch_add(1, Ordering::SeqCst);
+            if text == "break" {
+                return Err(Error::Status(502));
+            }
             drop(self.gate.acquire().await.unwrap());
             Ok(vec![1.0])
         }
@@ -108,18 +137,42 @@ mod tests {
         }
     }
 
-    fn front(queue: usize, gate: usize) -> Front<Held> {
-        let held = Held {
+    fn held(gate: usize) -> Held {
+        Held {
             asked: AtomicUsize::new(0),
             gate: Semaphore::new(gate),
-        };
-        let limits = Limits {
+        }
+    }
+
+    fn limits(queue: usize) -> Limits {
+        Limits {
             queue,
             remembered: 2,
             within: Duration::from_secs(5),
             batch: 1,
-        };
-        Front::new(held, 1, &limits)
+        }
+    }
+
+    fn front(queue: usize, gate: usize) -> Front<Held> {
+        Front::new(held(gate), 1, &limits(queue))
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_failed_is_left_alone_and_what_is_remembered_is_not_lost() {
+        let front = Front::of_provider(held(1), &limits(0));
+        front.query("known").await.unwrap();
+        assert!(matches!(front.query("break").await, Err(Error::Status(502))));
+        for _ in 0..3 {
+            assert!(matches!(
+                front.query("new").now_or_never(),
+                Some(Err(Error::Paused))
+            ));
+        }
+        front.query("known").await.unwrap();
+        assert_eq!(front.model.asked.load(Ordering::SeqCst), 2);
+        // A model in this process is asked again at once.
+        let front = Front::new(held(1), 1, &limits(0));
+        assert!(front.query("break").await.is_err() && front.query("new").await.is_ok());
     }
 
     #[tokio::test]

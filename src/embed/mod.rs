@@ -1,7 +1,7 @@
 //! From text to vectors, behind one trait: a model in this process, or a provider that is asked.
 //!
 //! Whoever asks must be able to go on without: no model here is `Ok(None)` from [`open`], a full queue is
-//! [`Error::Busy`] at once, and everything that waits ends with [`Error::Slow`].
+//! [`Error::Busy`] at once, so is a provider that has just failed ([`Error::Paused`]), and everything that waits ends with [`Error::Slow`].
 //!
 //! **Invariants:** a vector has length 1 and as many numbers as [`Embedder::dimensions`] says; a question never waits
 //! for more than one batch of documents; nothing here logs a text or a key.
@@ -14,6 +14,7 @@ mod hashed;
 mod http;
 mod minilm;
 mod openai;
+mod pause;
 #[cfg(test)]
 mod provider;
 mod settings;
@@ -54,6 +55,9 @@ pub enum Error {
     /// As many questions wait as may.
     #[error("too many texts are waiting for their vectors")]
     Busy,
+    /// The provider failed a moment ago, and is not asked for a while.
+    #[error("the provider of embeddings failed a moment ago and is left alone for a while")]
+    Paused,
     /// It took too long.
     #[error("there was no vector within {} s", .0.as_secs_f32())]
     Slow(Duration),
@@ -95,7 +99,7 @@ impl Error {
     /// What it means to a caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Busy | Self::Slow(_) | Self::Away(_) | Self::Status(_) => Kind::Unavailable,
+            Self::Busy | Self::Paused | Self::Slow(_) | Self::Away(_) | Self::Status(_) => Kind::Unavailable,
             Self::Unusable(_) | Self::Dimensions { .. } | Self::Model { .. } | Self::Backend(_) => {
                 Kind::Internal
             }
@@ -120,12 +124,12 @@ pub fn open(settings: &Settings) -> Result<Option<Arc<dyn Embedder>>, Error> {
         Source::OpenAi(provider) => {
             let http = http::Http::new(limits, settings.ca_file.as_deref())?;
             let remote = openai::Remote::new(provider, settings.dimensions, http)?;
-            Arc::new(front::Front::new(remote, 1, limits))
+            Arc::new(front::Front::of_provider(remote, limits))
         }
         Source::Bedrock(provider) => {
             let http = http::Http::new(limits, settings.ca_file.as_deref())?;
             let remote = bedrock::Remote::new(provider, settings.dimensions, http, Arc::new(SystemClock));
-            Arc::new(front::Front::new(remote, 1, limits))
+            Arc::new(front::Front::of_provider(remote, limits))
         }
     };
     Ok(Some(embedder))

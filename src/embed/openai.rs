@@ -25,6 +25,8 @@ pub(super) struct Remote {
     address: String,
     authorization: Option<HeaderValue>,
     dimensions: usize,
+    /// The size that is part of the question: one that the settings say, of a model that takes a word about it.
+    asked: Option<usize>,
     http: Http,
 }
 
@@ -33,6 +35,8 @@ struct Question<'a> {
     model: &'a str,
     input: Vec<&'a str>,
     encoding_format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dimensions: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -54,9 +58,12 @@ impl Remote {
         let authorization = authorization
             .transpose()
             .map_err(|_| Error::Unusable("the key may not stand in a header"))?;
+        let asked = dimensions.filter(|_| is_sized(&provider.model));
         let dimensions = dimensions.or_else(|| known_size(&provider.model));
+        let host = host(&provider.base).ok_or(Error::Unusable("its address has no host"))?;
         Ok(Self {
-            name: format!("openai/{}", provider.model),
+            // Two proxies may mean different models by one name.
+            name: format!("openai/{host}/{}", provider.model),
             model_id: provider.model.clone(),
             address: format!("{}/embeddings", provider.base.trim_end_matches('/')),
             authorization: authorization.map(|mut value| {
@@ -64,6 +71,7 @@ impl Remote {
                 value
             }),
             dimensions: dimensions.ok_or(Error::Unusable("the size of its vectors is not known"))?,
+            asked,
             http,
         })
     }
@@ -73,6 +81,7 @@ impl Remote {
             model: &self.model_id,
             input: texts.iter().map(|text| readable(text)).collect(),
             encoding_format: "float",
+            dimensions: self.asked,
         };
         let body = serde_json::to_vec(&question).map_err(|error| Error::Backend(Box::new(error)))?;
         let mut request = Request::post(&self.address)
@@ -99,6 +108,22 @@ impl Remote {
 pub fn known_size(model: &str) -> Option<usize> {
     let known = SIZES.iter().find(|(name, _)| model.ends_with(name));
     known.map(|(_, size)| *size)
+}
+
+/// Whether a model makes vectors of the size that it is asked for; others refuse to hear of one.
+fn is_sized(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.starts_with("text-embedding-3-")
+}
+
+/// Host and port of an address, and nothing of it that may be secret.
+fn host(base: &str) -> Option<String> {
+    let base = url::Url::parse(base).ok()?;
+    let host = base.host_str()?;
+    Some(
+        base.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
 }
 
 /// What a provider takes: 8,191 word pieces at most, and a piece has a byte at least; and never nothing.
@@ -153,12 +178,49 @@ mod tests {
     use crate::embed::provider::{Provider, limits};
 
     fn remote(base: String, dimensions: usize, limits: &Limits) -> Remote {
+        of_model("some-model", base, Some(dimensions), limits)
+    }
+
+    fn of_model(model: &str, base: String, dimensions: Option<usize>, limits: &Limits) -> Remote {
         let settings = OpenAi {
             base,
             key: Some(Secret::new("sk-hush".to_owned())),
-            model: "some-model".to_owned(),
+            model: model.to_owned(),
         };
-        Remote::new(&settings, Some(dimensions), Http::new(limits, None).unwrap()).unwrap()
+        Remote::new(&settings, dimensions, Http::new(limits, None).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_size_is_asked_of_models_that_take_one_when_the_settings_say_it() {
+        let provider = Provider::openai();
+        for (model, dimensions, expected) in [
+            ("text-embedding-3-small", Some(256), Some(256)),
+            ("azure/text-embedding-3-large", Some(256), Some(256)),
+            ("text-embedding-3-small", None, None),
+            ("text-embedding-ada-002", Some(256), None),
+            ("some-model", Some(256), None),
+        ] {
+            // The provider makes 256 numbers whatever it is asked.
+            let remote = of_model(model, provider.base(), dimensions, &limits());
+            assert_eq!(remote.query("a").await.is_ok(), dimensions.is_some());
+            let (_, body) = provider.asked().pop().unwrap();
+            let asked = body.get("dimensions").and_then(serde_json::Value::as_u64);
+            assert_eq!(asked, expected, "{model} {dimensions:?}");
+        }
+    }
+
+    #[test]
+    fn vectors_of_two_providers_are_kept_apart_and_their_names_hold_no_secret() {
+        for (base, expected) in [
+            ("https://api.openai.com/v1", "openai/api.openai.com/m"),
+            ("https://api.openai.com:443/v1/", "openai/api.openai.com/m"),
+            ("http://proxy:4000/hush", "openai/proxy:4000/m"),
+            ("http://:hush@proxy:4001", "openai/proxy:4001/m"),
+            ("http://[::1]:4000", "openai/[::1]:4000/m"),
+        ] {
+            let remote = of_model("m", base.to_owned(), Some(2), &limits());
+            assert_eq!(remote.model(), expected);
+        }
     }
 
     #[tokio::test]
@@ -196,8 +258,11 @@ mod tests {
             .query("a")
             .await
             .unwrap_err();
-        let expected = "the vectors of `openai/some-model` have 256 numbers, expected 384: \
-                        correct embeddings_model_dimensions";
+        let host = provider.base().replace("http://", "");
+        let expected = format!(
+            "the vectors of `openai/{host}/some-model` have 256 numbers, expected 384: \
+             correct embeddings_model_dimensions"
+        );
         assert_eq!(error.to_string(), expected);
     }
 

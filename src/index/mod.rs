@@ -28,12 +28,17 @@ const SAMPLE: usize = 512;
 pub struct Settings {
     /// Up to so many documents each vector is compared; beyond it a graph is built.
     pub exact_up_to: usize,
+    /// How wide a graph looks at least; it never looks less wide than twice what it is asked for.
+    pub width: usize,
 }
 
 impl Default for Settings {
     /// Measured: below it the exact comparison is as quick, finds everything, and costs nothing to build.
     fn default() -> Self {
-        Self { exact_up_to: 20_000 }
+        Self {
+            exact_up_to: 20_000,
+            width: 0,
+        }
     }
 }
 
@@ -183,7 +188,10 @@ impl Index {
         }
         let mut rows = Vec::new();
         for vector in vectors {
-            rows.extend(self.vectors.nearest(vector, CANDIDATES, keeps, kept)?);
+            rows.extend(
+                self.vectors
+                    .nearest(vector, (CANDIDATES, settings.width), keeps, kept)?,
+            );
         }
         for scores in words {
             rows.extend(scores.iter().take(CANDIDATES).map(|(row, _)| *row));

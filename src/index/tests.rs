@@ -69,6 +69,13 @@ fn clusters(count: usize) -> Clusters {
     (documents, vectors, questions)
 }
 
+fn up_to(exact_up_to: usize) -> Settings {
+    Settings {
+        exact_up_to,
+        ..Settings::default()
+    }
+}
+
 fn text(words: &str) -> Text {
     Query::parse(words, &[], None).unwrap().text.unwrap()
 }
@@ -86,10 +93,7 @@ fn best(index: &Index, vector: &[f32], keeps: &[bool], settings: Settings) -> (V
 #[test]
 fn above_the_threshold_a_graph_answers_and_finds_what_the_exact_comparison_finds() {
     let (documents, vectors, questions) = clusters(1_500);
-    let settings = Settings { exact_up_to: 500 };
-    let exact = Settings {
-        exact_up_to: usize::MAX,
-    };
+    let (settings, exact) = (up_to(500), up_to(usize::MAX));
     let build = || Index::build(documents.clone(), &|digest| vectors.get(digest).cloned());
     let mut index = build();
     assert!(index.wants_graph(settings) && !index.wants_graph(exact));
@@ -119,7 +123,7 @@ fn above_the_threshold_a_graph_answers_and_finds_what_the_exact_comparison_finds
 
     // A filter that keeps little is answered exactly, and one that keeps most through the graph.
     let tenth: Vec<bool> = (0..1_500).map(|row| row % 10 == 0).collect();
-    let (rows, compared) = best(&index, first, &tenth, Settings { exact_up_to: 50 });
+    let (rows, compared) = best(&index, first, &tenth, up_to(50));
     assert_eq!(compared, 150);
     assert!(rows.iter().all(|row| row % 10 == 0));
     let most: Vec<bool> = (0..1_500).map(|row| row % 10 != 0).collect();
@@ -163,6 +167,36 @@ fn the_same_text_twice_is_found_twice() {
     let (rows, _) = best(&index, question, &[true; 60], Settings::default());
     assert_eq!(rows.len(), 10);
     assert!(rows.is_sorted(), "equal ones stand by id: {rows:?}");
+}
+
+#[test]
+fn above_the_threshold_every_twin_is_found_and_none_is_new_to_the_graph() {
+    // Replicas under one name: the same tools again on each, at different paths.
+    for (tools, replicas) in [(400, 3), (4, 300)] {
+        let (one, vectors, questions) = clusters(tools);
+        let documents: Vec<Document> = (0..replicas)
+            .flat_map(|replica| {
+                one.iter().map(move |document| Document {
+                    server: format!("{}-{replica:03}", document.server).parse().unwrap(),
+                    ..document.clone()
+                })
+            })
+            .collect();
+        let count = documents.len();
+        let mut index = Index::build(documents, &|digest| vectors.get(digest).cloned());
+        let graph = Arc::new(index.new_graph(&|| true).unwrap());
+        assert!(index.link(graph), "{tools} tools, {replicas} times");
+        let keeps = vec![true; count];
+        let (mut found, mut compared) = (0, 0);
+        for question in &questions {
+            let (truth, _) = best(&index, question, &keeps, up_to(usize::MAX));
+            let (near, few) = best(&index, question, &keeps, up_to(500));
+            assert!(few < 700, "the graph did not answer: {few} were compared");
+            found += near.iter().filter(|row| truth.contains(row)).count();
+            compared += truth.len();
+        }
+        assert!(found * 100 >= compared * 95, "{found} of {compared}");
+    }
 }
 
 #[test]

@@ -5,9 +5,13 @@
 //! a graph is kept while it knows nearly everything, what it does not know is compared one by one, and then a new one is
 //! built aside. It is asked without a filter, for more than is wanted: a filter that keeps little would make it look at
 //! everything. One thread inserts, so the same vectors make the same graph.
+//!
+//! **Invariants:** a point is a text, and stands for every row that has it; a graph that was built from these very rows
+//! fits them, so none is built twice in a row.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hnsw_rs::prelude::{Distance, Hnsw};
@@ -36,10 +40,20 @@ pub(super) struct Vectors {
 #[derive(Debug)]
 struct Linked {
     graph: Arc<Graph>,
-    /// The row of each of its points; none when it is gone.
-    row_of: Vec<Option<u32>>,
+    /// Its points, each with every row that has its text, in this order: replicas of a server say the same.
+    known: Vec<(usize, u32)>,
     /// Rows that it does not know.
     fresh: Vec<u32>,
+}
+
+impl Linked {
+    /// The rows of a point, in their order; none when they are gone.
+    fn rows(&self, point: usize) -> impl Iterator<Item = u32> {
+        let start = self.known.partition_point(|(other, _)| *other < point);
+        let rest = self.known.get(start..).unwrap_or_default();
+        let own = rest.iter().take_while(move |(other, _)| *other == point);
+        own.map(|(_, row)| *row)
+    }
 }
 
 impl Vectors {
@@ -97,40 +111,42 @@ impl Vectors {
 
     /// Answer with this graph, unless it misses too much or has too much that is gone.
     pub(super) fn link(&mut self, graph: Arc<Graph>, digests: &[TextKey]) -> bool {
-        let mut rows: HashMap<&TextKey, u32> = HashMap::with_capacity(digests.len());
-        for (row, digest) in (0..).zip(digests) {
-            if self.has.get(row as usize) == Some(&true) {
-                rows.entry(digest).or_insert(row);
+        let (mut known, mut fresh) = (Vec::with_capacity(self.known), Vec::new());
+        for (row, digest) in self.rows(digests) {
+            match graph.points.get(digest) {
+                Some(point) => known.push((*point, row)),
+                None => fresh.push(row),
             }
         }
-        let row_of: Vec<Option<u32>> = graph
-            .digests
-            .iter()
-            .map(|digest| rows.get(digest).copied())
-            .collect();
-        let mut is_known = vec![false; digests.len()];
-        for &row in row_of.iter().flatten() {
-            is_known
-                .get_mut(row as usize)
-                .into_iter()
-                .for_each(|cell| *cell = true);
-        }
-        let fresh: Vec<u32> = (0..)
-            .zip(self.has.iter().zip(&is_known))
-            .filter(|(_, (has, known))| **has && !**known)
-            .map(|(row, _)| row)
-            .collect();
-        let gone = row_of.iter().filter(|row| row.is_none()).count();
-        let fits = fresh.len() * 10 <= self.known && gone * 5 <= row_of.len().max(1);
-        self.linked = fits.then_some(Linked { graph, row_of, fresh });
+        known.sort_unstable();
+        let alive = known.chunk_by(|(one, _), (other, _)| one == other).count();
+        let gone = graph.points.len().saturating_sub(alive);
+        // Whatever one that was built from these very rows misses, the next would miss too.
+        let fits = graph.of == self.fingerprint(digests)
+            || (fresh.len() * 10 <= self.known && gone * 5 <= graph.points.len().max(1));
+        self.linked = fits.then_some(Linked { graph, known, fresh });
         fits
     }
 
-    /// At least `most` rows that are kept and near, when a graph finds so many.
+    /// Rows that have a vector, with the digests of their texts.
+    fn rows<'a>(&self, digests: &'a [TextKey]) -> impl Iterator<Item = (u32, &'a TextKey)> {
+        let all = (0..).zip(digests.iter().zip(&self.has));
+        all.filter_map(|(row, (digest, has))| has.then_some((row, digest)))
+    }
+
+    /// What a graph of these rows is built from.
+    fn fingerprint(&self, digests: &[TextKey]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.rows(digests)
+            .for_each(|(_, digest)| digest.hash(&mut hasher));
+        hasher.finish()
+    }
+
+    /// At least `most` rows that are kept and near, when a graph finds so many; `width` is how wide it looks at least.
     pub(super) fn nearest(
         &self,
         vector: &[f32],
-        most: usize,
+        (most, width): (usize, usize),
         keeps: &[bool],
         kept: usize,
     ) -> Option<Vec<u32>> {
@@ -138,12 +154,10 @@ impl Vectors {
         // As many more as the filter takes away, and some.
         let asked = (most * self.has.len() / kept.max(1)) * 5 / 4 + 8;
         let kept = |row: &u32| keeps.get(*row as usize).copied().unwrap_or(false);
-        let points = linked.graph.nearest(vector, asked);
-        let mut rows: Vec<u32> = points
-            .into_iter()
-            .filter_map(|point| *linked.row_of.get(point)?)
-            .filter(kept)
-            .collect();
+        let points = linked.graph.nearest(vector, asked, width).into_iter();
+        // Rows of one point are equally near and stand in their order, so it is the last of them that may be cut.
+        let rows = points.flat_map(|point| linked.rows(point)).filter(kept);
+        let mut rows: Vec<u32> = rows.take(asked).collect();
         if rows.len() < most {
             return None;
         }
@@ -155,42 +169,41 @@ impl Vectors {
 /// A graph of neighbours.
 pub struct Graph {
     inner: Hnsw<'static, f32, Near>,
-    /// What each point is, so that the graph outlives the rows that it was made from.
-    digests: Vec<TextKey>,
+    /// Its points by their texts, so that the graph outlives the rows that it was made from.
+    points: HashMap<TextKey, usize>,
+    /// The fingerprint of those rows.
+    of: u64,
 }
 
 impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Graph");
-        shown.field("points", &self.digests.len()).finish_non_exhaustive()
+        shown.field("points", &self.points.len()).finish_non_exhaustive()
     }
 }
 
 impl Graph {
     pub(super) fn build(vectors: &Vectors, digests: &[TextKey], goes_on: &dyn Fn() -> bool) -> Option<Self> {
-        let mut known: Vec<TextKey> = Vec::with_capacity(vectors.known);
-        let mut seen = std::collections::HashSet::with_capacity(vectors.known);
+        let mut points = HashMap::with_capacity(vectors.known);
         let inner = Hnsw::new(NEIGHBOURS, vectors.known.max(1), LAYERS, BUILD_WIDTH, Near);
         for (row, digest) in digests.iter().enumerate() {
             let Some(vector) = vectors.get(row) else { continue };
             // Twice the same text is one point: the crate would not notice an id that comes again.
-            if !seen.insert(*digest) {
+            if points.contains_key(digest) {
                 continue;
             }
-            if known.len().is_multiple_of(AT_ONCE) && !goes_on() {
+            if points.len().is_multiple_of(AT_ONCE) && !goes_on() {
                 return None;
             }
-            inner.insert_slice((vector, known.len()));
-            known.push(*digest);
+            inner.insert_slice((vector, points.len()));
+            points.insert(*digest, points.len());
         }
-        Some(Self {
-            inner,
-            digests: known,
-        })
+        let of = vectors.fingerprint(digests);
+        Some(Self { inner, points, of })
     }
 
-    fn nearest(&self, vector: &[f32], most: usize) -> Vec<usize> {
-        let found = self.inner.search(vector, most, most * 2);
+    fn nearest(&self, vector: &[f32], most: usize, width: usize) -> Vec<usize> {
+        let found = self.inner.search(vector, most, width.max(most * 2));
         found.into_iter().map(|neighbour| neighbour.d_id).collect()
     }
 }
@@ -218,4 +231,34 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_fits_the_rows_that_it_was_built_from_whatever_it_misses() {
+        let digests: Vec<TextKey> = (0..4).map(|n| [n; 32]).collect();
+        let vectors = || {
+            Vectors::build(
+                [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+                    .map(|it| Some(it.to_vec()))
+                    .into_iter(),
+            )
+        };
+        let graph = |missing: u8| {
+            let mut graph = Graph::build(&vectors(), &digests, &|| true).unwrap();
+            graph.points.retain(|digest, _| digest[0] >= missing);
+            Arc::new(graph)
+        };
+        let mut others = digests.clone();
+        others.reverse();
+        for missing in 0..=3 {
+            let mut same = vectors();
+            assert!(same.link(graph(missing), &digests), "{missing}");
+            assert_eq!(same.linked.unwrap().fresh.len(), usize::from(missing));
+            assert!(!vectors().link(graph(missing), &others), "{missing}");
+        }
+    }
 }

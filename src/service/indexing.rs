@@ -1,13 +1,13 @@
 //! Keeps the index in step with the register and the catalogue.
 //!
 //! Whatever changes, everything is read again, built aside and swapped: what is found is then never half old. Only texts
-//! that no vector is known of go to the model, in small lots, and what it made of them is kept in the store; so a start
-//! asks it nothing. Until a text has its vector, it is found by its words.
+//! that no vector is known of go to the model ([`super::embedding`]), and what it made of them is kept in the store; so a
+//! start asks it nothing. Until a text has its vector, it is found by its words.
 //!
-//! **Invariants:** words of a tool that nobody has approved are not in the index; a model that fails delays nothing but
-//! the vectors; rebuilding takes at most a fifth of the time.
+//! **Invariants:** words of a tool that nobody has approved are not in the index; a model that fails or is slow delays
+//! nothing but the vectors; rebuilding takes at most a fifth of the time.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::embedding::{Embedding, Lacking, Made};
 use crate::domain::catalog::{EntryKind, Kept};
-use crate::domain::search::document::{Document, Labels, TextKey, mixed};
+use crate::domain::search::document::{Document, Labels, TextKey};
 use crate::domain::server::{Revision, Server};
 use crate::embed::Embedder;
 use crate::index::{self, Graph, Index};
@@ -29,12 +30,6 @@ use crate::store::{self, Store};
 const PAUSE: Duration = Duration::from_millis(500);
 /// Changes that come together are built together.
 const GATHER: Duration = Duration::from_millis(20);
-/// Documents whose texts the model gets at once.
-const LOT: usize = 32;
-/// While many vectors are made, those that are there count from time to time.
-const BETWEEN: Duration = Duration::from_secs(10);
-/// A model that fails is asked again after the first time, then after twice as long, up to the second.
-const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Vectors of texts that are gone: so many at once, and how often.
 const TRIM: (u32, Duration) = (5_000, Duration::from_secs(600));
 
@@ -60,7 +55,8 @@ pub struct Indexing(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn Store>,
-    embedder: Option<Arc<dyn Embedder>>,
+    /// Makes vectors; none without a model.
+    embedding: Option<Embedding>,
     /// Counts what changes in the catalogue.
     changes: watch::Receiver<u64>,
     settings: index::Settings,
@@ -70,12 +66,8 @@ struct Inner {
 /// What the loop is busy with.
 #[derive(Debug)]
 struct Work {
-    /// Documents that wait for their vectors.
-    pending: VecDeque<Document>,
-    /// Vectors that are not in the snapshot yet.
-    fresh: HashMap<TextKey, Vec<f32>>,
-    /// Until when the model is left alone, and for how long next time.
-    rest: (Instant, Duration),
+    /// Whether every text of the snapshot has its vector.
+    is_whole: bool,
     swapped: Instant,
     trimmed: Option<Instant>,
     graph: Option<Arc<Graph>>,
@@ -105,9 +97,10 @@ impl Indexing {
         changes: watch::Receiver<u64>,
         settings: index::Settings,
     ) -> Self {
+        let embedding = embedder.map(|embedder| Embedding::new(Arc::clone(&store), embedder));
         Self(Arc::new(Inner {
             store,
-            embedder,
+            embedding,
             changes,
             settings,
             snapshot: ArcSwap::default(),
@@ -121,7 +114,7 @@ impl Indexing {
 
     /// Who makes the vectors.
     pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
-        self.0.embedder.as_ref()
+        self.0.embedding.as_ref().map(Embedding::embedder)
     }
 
     /// How the index is built.
@@ -134,16 +127,21 @@ impl Indexing {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.follow(&stop) => {}
+            () = self.embed() => {}
+        }
+    }
+
+    async fn embed(&self) {
+        match &self.0.embedding {
+            Some(embedding) => embedding.run().await,
+            None => std::future::pending().await,
         }
     }
 
     async fn follow(&self, stop: &CancellationToken) {
-        let now = Instant::now();
         let mut work = Work {
-            pending: VecDeque::new(),
-            fresh: HashMap::new(),
-            rest: (now, BACK_OFF.0),
-            swapped: now,
+            is_whole: true,
+            swapped: Instant::now(),
             trimmed: None,
             graph: None,
             building: None,
@@ -166,9 +164,14 @@ impl Indexing {
                 self.begin_graph(&mut work, stop);
                 tokio::time::sleep(GATHER.max(began.elapsed() * 4)).await;
             }
-            let waits = !work.pending.is_empty();
             tokio::select! {
                 biased;
+                // First: it comes seldom, and changes may come without end.
+                built = finished(&mut work.building) => {
+                    work.building = None;
+                    work.graph = built.map(Arc::new).or(work.graph.take());
+                    is_behind = work.graph.is_some();
+                }
                 changed = revisions.changed() => match changed {
                     Ok(()) => is_behind = true,
                     Err(_) => return,
@@ -177,17 +180,16 @@ impl Indexing {
                     Ok(()) => is_behind = true,
                     Err(_) => return,
                 },
-                built = finished(&mut work.building) => {
-                    work.building = None;
-                    work.graph = built.map(Arc::new).or(work.graph.take());
-                    is_behind = work.graph.is_some();
-                }
-                () = tokio::time::sleep_until(work.rest.0), if waits => {
-                    self.embed(&mut work).await;
-                    is_behind = !work.fresh.is_empty()
-                        && (work.pending.is_empty() || work.swapped.elapsed() > BETWEEN);
-                }
+                () = self.due(work.swapped) => is_behind = true,
             }
+        }
+    }
+
+    /// Wait until there are vectors that the index should show.
+    async fn due(&self, swapped: Instant) {
+        match &self.0.embedding {
+            Some(embedding) => embedding.due(swapped).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -201,37 +203,32 @@ impl Indexing {
         };
         let before = self.snapshot();
         let shelf = blocking(move || Shelf::of(book)).await?;
-        self.recall(&shelf, &before, work).await?;
-        let (fresh, graph) = (std::mem::take(&mut work.fresh), work.graph.clone());
+        let fresh = Arc::new(self.fresh(&shelf, &before).await?);
+        let (taken, graph) = (Arc::clone(&fresh), work.graph.clone());
         let settings = self.0.settings;
-        let (snapshot, fits) = blocking(move || shelf.index(&before, &fresh, graph, settings)).await?;
+        let (snapshot, fits) = blocking(move || shelf.index(&before, &taken, graph, settings)).await?;
         work.swapped = Instant::now();
         if !fits {
             work.graph = None;
         }
-        work.pending.clear();
-        if self.0.embedder.is_some() {
-            let mut seen = HashSet::new();
-            let lacks = [&snapshot.tools, &snapshot.servers].map(lacking);
-            let lacks = lacks
-                .into_iter()
-                .flatten()
-                .filter(|one| seen.insert(one.digest()));
-            work.pending.extend(lacks);
-        }
         let snapshot = Arc::new(snapshot);
         self.0.snapshot.store(Arc::clone(&snapshot));
-        if work.pending.is_empty() {
+        if let Some(embedding) = &self.0.embedding {
+            let lacks = [&snapshot.tools, &snapshot.servers].into_iter().flat_map(lacking);
+            work.is_whole = embedding.shown(&fresh, lacks);
+        }
+        if work.is_whole {
             self.trim(&snapshot, work).await?;
         }
         Ok(())
     }
 
-    /// Vectors from the store, for what the last index has none of.
-    async fn recall(&self, shelf: &Shelf, before: &Snapshot, work: &mut Work) -> Result<(), store::Error> {
-        let Some(embedder) = &self.0.embedder else {
-            return Ok(());
+    /// Vectors that the last index has none of: made since, or in the store.
+    async fn fresh(&self, shelf: &Shelf, before: &Snapshot) -> Result<Made, store::Error> {
+        let Some(embedding) = &self.0.embedding else {
+            return Ok(Made::new());
         };
+        let mut fresh = embedding.made();
         let known: HashSet<&TextKey> = before.known().map(|(digest, _)| digest).collect();
         let all = shelf
             .tools
@@ -240,56 +237,22 @@ impl Indexing {
             .chain(&shelf.servers);
         let unknown: HashSet<TextKey> = all
             .map(Document::digest)
-            .filter(|digest| !known.contains(digest) && !work.fresh.contains_key(digest))
+            .filter(|digest| !known.contains(digest) && !fresh.contains_key(digest))
             .collect();
         if unknown.is_empty() {
-            return Ok(());
+            return Ok(fresh);
         }
-        let unknown = unknown.into_iter().collect();
+        let (embedder, unknown) = (embedding.embedder(), unknown.into_iter().collect());
         let found = self.0.store.vectors(embedder.model(), unknown).await?;
         let fits = found
             .into_iter()
             .filter(|(_, vector)| vector.len() == embedder.dimensions());
-        work.fresh.extend(fits);
-        Ok(())
-    }
-
-    /// The vectors of the next lot.
-    async fn embed(&self, work: &mut Work) {
-        let Some(embedder) = &self.0.embedder else {
-            work.pending.clear();
-            return;
-        };
-        let lot: Vec<&Document> = work.pending.iter().take(LOT).collect();
-        let texts: Vec<String> = lot
-            .iter()
-            .flat_map(|document| [document.texts.name.clone(), document.texts.full.clone()])
-            .collect();
-        let made = match embedder.documents(&texts).await {
-            Ok(vectors) if vectors.len() == texts.len() => vectors,
-            Ok(_) => return work.back_off("it gave another number of vectors than texts"),
-            Err(error) => return work.back_off(&crate::domain::all_words(&error)),
-        };
-        let pairs = made
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|[name, full]| mixed(name, full));
-        let vectors: Vec<(TextKey, Vec<f32>)> = lot.iter().map(|one| one.digest()).zip(pairs).collect();
-        work.pending.drain(..vectors.len().min(work.pending.len()));
-        work.rest = (Instant::now(), BACK_OFF.0);
-        work.fresh.extend(vectors.iter().cloned());
-        if let Err(error) = self.0.store.put_vectors(embedder.model(), vectors).await {
-            let error: &(dyn std::error::Error + 'static) = &error;
-            tracing::warn!(
-                error,
-                "vectors cannot be kept; the next start will make them again"
-            );
-        }
+        fresh.extend(fits);
+        Ok(fresh)
     }
 
     async fn trim(&self, snapshot: &Snapshot, work: &mut Work) -> Result<(), store::Error> {
-        let Some(embedder) = &self.0.embedder else {
+        let Some(embedder) = self.embedder() else {
             return Ok(());
         };
         if work.trimmed.is_some_and(|last| last.elapsed() < TRIM.1) {
@@ -308,24 +271,12 @@ impl Indexing {
     fn begin_graph(&self, work: &mut Work, stop: &CancellationToken) {
         let snapshot = self.snapshot();
         let wanted = snapshot.tools.wants_graph(self.0.settings) && snapshot.tools.graph().is_none();
-        if !wanted || work.building.is_some() || !work.pending.is_empty() {
+        if !wanted || work.building.is_some() || !work.is_whole {
             return;
         }
         let stop = stop.clone();
         let build = move || snapshot.tools.new_graph(&|| !stop.is_cancelled());
         work.building = Some(tokio::task::spawn_blocking(build));
-    }
-}
-
-impl Work {
-    fn back_off(&mut self, why: &str) {
-        tracing::warn!(
-            why,
-            texts = self.pending.len(),
-            again_in_s = self.rest.1.as_secs(),
-            "texts cannot be given their vectors; they are found by their words"
-        );
-        self.rest = (Instant::now() + self.rest.1, (self.rest.1 * 2).min(BACK_OFF.1));
     }
 }
 
@@ -375,7 +326,7 @@ impl Shelf {
     fn index(
         self,
         before: &Snapshot,
-        fresh: &HashMap<TextKey, Vec<f32>>,
+        fresh: &Made,
         graph: Option<Arc<Graph>>,
         settings: index::Settings,
     ) -> (Snapshot, bool) {
@@ -404,10 +355,13 @@ fn warn(error: &store::Error, words: &'static str) {
 }
 
 /// Documents without a vector.
-fn lacking(index: &Index) -> impl Iterator<Item = Document> {
-    let rows = index.documents().iter().enumerate();
+fn lacking(index: &Index) -> impl Iterator<Item = Lacking> {
+    let rows = index.documents().iter().zip(index.digests()).enumerate();
     rows.filter(|(row, _)| index.vector(*row).is_none())
-        .map(|(_, document)| document.clone())
+        .map(|(_, (document, digest))| Lacking {
+            digest: *digest,
+            views: [document.texts.name.clone(), document.texts.full.clone()],
+        })
 }
 
 /// The graph that is being built, when it is; for ever when none is.
@@ -422,4 +376,146 @@ async fn finished(building: &mut Option<JoinHandle<Option<Graph>>>) -> Option<Gr
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, store::Error> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| store::Error::Backend(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::domain::audit::{Deed, Event};
+    use crate::embed::{Error, Vector};
+
+    /// Makes vectors when it is let.
+    #[derive(Debug)]
+    struct Held {
+        lots: AtomicUsize,
+        gate: Semaphore,
+    }
+
+    #[async_trait]
+    impl Embedder for Held {
+        fn model(&self) -> &'static str {
+            "held"
+        }
+
+        fn dimensions(&self) -> usize {
+            1
+        }
+
+        async fn query(&self, _text: &str) -> Result<Vector, Error> {
+            Err(Error::Busy)
+        }
+
+        async fn documents(&self, texts: &[String]) -> Result<Vec<Vector>, Error> {
+            self.lots.fetch_add(1, Ordering::SeqCst);
+            drop(self.gate.acquire().await.unwrap());
+            Ok(texts.iter().map(|_| vec![1.0]).collect())
+        }
+    }
+
+    struct Stage {
+        _folder: tempfile::TempDir,
+        store: Arc<dyn Store>,
+        model: Arc<Held>,
+        changes: watch::Sender<u64>,
+        indexing: Indexing,
+    }
+
+    impl Stage {
+        fn new(permits: usize) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("store.db");
+            let store = store::open(&store::Settings { file }).unwrap();
+            let model = Arc::new(Held {
+                lots: AtomicUsize::new(0),
+                gate: Semaphore::new(permits),
+            });
+            let (changes, counted) = watch::channel(0);
+            let embedder: Arc<dyn Embedder> = Arc::<Held>::clone(&model);
+            let settings = index::Settings::default();
+            let indexing = Indexing::new(Arc::clone(&store), Some(embedder), counted, settings);
+            Self {
+                _folder: folder,
+                store,
+                model,
+                changes,
+                indexing,
+            }
+        }
+
+        async fn register(&self, path: &str) {
+            let more = [("name", path), ("description", path)];
+            let event = Event {
+                at: Timestamp::from_unix(0),
+                actor: "test".to_owned(),
+                deed: Deed::ServerRegistered,
+                target: path.to_owned(),
+            };
+            let server = Server::sample(path, "http://127.0.0.1:9/", &more);
+            self.store.insert_server(server, event).await.unwrap();
+        }
+
+        /// While the index is kept: wait until it is so of the snapshot.
+        async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
+            let wait = async {
+                while !is_so(&self.indexing.snapshot()) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let in_time = tokio::time::timeout(Duration::from_secs(20), wait).await;
+            in_time.unwrap_or_else(|_| panic!("waited in vain until {what}"));
+        }
+    }
+
+    fn has_all_vectors(snapshot: &Snapshot, servers: usize) -> bool {
+        snapshot.servers.documents().len() == servers && lacking(&snapshot.servers).next().is_none()
+    }
+
+    #[tokio::test]
+    async fn a_slow_model_delays_no_server_and_gets_one_lot_at_a_time() {
+        let stage = Stage::new(0);
+        let lots = || stage.model.lots.load(Ordering::SeqCst);
+        let test = async {
+            stage.register("/one").await;
+            stage.until("the model is asked", |_| lots() == 1).await;
+            stage.register("/two").await;
+            stage
+                .until("the second is there", |now| now.records.contains_key("/two"))
+                .await;
+            assert_eq!(lots(), 1);
+            assert!(!stage.indexing.snapshot().servers.has_vectors());
+            stage.model.gate.add_permits(1);
+            stage
+                .until("both have vectors", |now| has_all_vectors(now, 2))
+                .await;
+            assert_eq!(lots(), 2, "no text is sent twice");
+        };
+        tokio::select! {
+            () = stage.indexing.clone().run(CancellationToken::new()) => panic!("it ended"),
+            () = test => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_that_never_end_starve_no_text() {
+        let stage = Stage::new(1);
+        let changes = async {
+            loop {
+                stage.changes.send_modify(|count| *count += 1);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        stage.register("/one").await;
+        tokio::select! {
+            () = stage.indexing.clone().run(CancellationToken::new()) => panic!("it ended"),
+            () = changes => {}
+            () = stage.until("it has its vector", |now| has_all_vectors(now, 1)) => {}
+        }
+        assert_eq!(stage.model.lots.load(Ordering::SeqCst), 1);
+    }
 }

@@ -9,6 +9,7 @@ pub mod callers;
 pub mod catalog;
 mod check;
 pub mod devices;
+mod embedding;
 pub mod endpoints;
 pub mod explain;
 pub mod feed;

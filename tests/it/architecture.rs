@@ -49,6 +49,7 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("gate", "catalog"),
     ("feed", "monitor"),
     ("check", "catalog"),
+    ("indexing", "embedding"),
     ("invoke", "catalog"),
     ("invoke", "permit"),
     ("monitor", "catalog"),

@@ -592,3 +592,64 @@ async fn a_provider_that_is_away_leaves_words_and_is_asked_again() {
     })
     .await;
 }
+
+/// A provider that takes every question and answers none.
+async fn silent_provider() -> Provider {
+    let texts: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let known = std::sync::Arc::clone(&texts);
+    let answer = move |axum::Json(question): axum::Json<Value>| {
+        let input = question["input"].as_array().unwrap();
+        let input = input.iter().map(|text| text.as_str().unwrap().to_owned());
+        known.lock().unwrap().extend(input);
+        std::future::pending::<axum::Json<Value>>()
+    };
+    let routes = axum::Router::new().route("/v1/embeddings", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    Provider { texts, url }
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_delays_no_new_server_and_not_every_question() {
+    let provider = silent_provider().await;
+    let patient = ["--embeddings-timeout-seconds", "300", "--search-seconds", "1"];
+    let gateway = provider.setup(setup().with(&patient)).start();
+    let admin = admin(&gateway);
+    let (pay, weather) = (Listing::start(PAY).await, Listing::start(WEATHER).await);
+    add(&admin, "/pay", &pay.url, &payments()).await;
+    until("texts are sent", || async {
+        !provider.texts.lock().unwrap().is_empty()
+    })
+    .await;
+    // The lot hangs by now, and the next server is found by its words all the same.
+    add(&admin, "/weather", &weather.url, &forecasts()).await;
+    until_found(&admin, "weather forecast", "getForecast").await;
+    provider.take();
+    for number in 0..20 {
+        let answer = find(&admin, &format!("refund payment number {number}")).await;
+        assert_eq!(
+            (&answer["search_mode"], &answer["tools"][0]["tool_name"]),
+            (&json!("lexical-only"), &json!("refund_payment"))
+        );
+    }
+    let asked = provider.take();
+    assert!(asked.len() < 8, "each question waited in vain: {asked:?}");
+}
+
+#[tokio::test]
+async fn a_folder_of_the_model_that_is_not_there_leaves_words_and_a_warning() {
+    let gateway = setup().with(&["--model-dir", "/nowhere/at/all"]).start();
+    let _servers = two_servers(&gateway).await;
+    let answer = find(&admin(&gateway), "refund a payment").await;
+    assert_eq!(
+        (&answer["search_mode"], &answer["tools"][0]["tool_name"]),
+        (&json!("lexical-only"), &json!("refund_payment"))
+    );
+    let log = gateway.log();
+    let warning = log.lines().find(|line| line.contains("model_dir"));
+    assert!(
+        warning.is_some_and(|line| line.contains("/nowhere/at/all")),
+        "{log}"
+    );
+}
