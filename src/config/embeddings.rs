@@ -69,7 +69,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "embeddings_queue",
         "GATEHOUSE_EMBEDDINGS_QUEUE",
-        "64",
+        "256",
         "How many questions may wait for their vectors; more are answered by words.",
     ),
     key(
@@ -171,7 +171,7 @@ impl Reader {
             source,
             dimensions: self.count("embeddings_model_dimensions", 1, 16_384),
             limits: Limits {
-                queue: self.count("embeddings_queue", 1, 10_000).unwrap_or(64),
+                queue: self.count("embeddings_queue", 1, 10_000).unwrap_or(256),
                 remembered: self.count("embeddings_remembered", 1, 1_000_000).unwrap_or(2_048),
                 within: self.seconds("embeddings_timeout_seconds", 5, 300),
                 batch: self.count("embeddings_batch", 1, 2_048).unwrap_or(64),
