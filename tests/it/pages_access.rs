@@ -295,7 +295,7 @@ async fn sessions_are_ended_on_pages() {
     // One's own browser is told apart from the others, on both pages once.
     for page in ["/access/sessions", "/tokens"] {
         let text = browser.get(page).await.text();
-        assert_eq!(text.matches("this browser").count(), 1, "{page}: {text}");
+        assert_eq!(text.matches(">this browser<").count(), 1, "{page}: {text}");
     }
     // Nobody ends somebody else's by the page of their own.
     let (other, id) = another_session(&gateway, &browser, "/access/sessions").await;

@@ -127,7 +127,7 @@ async fn what_is_held_is_shown_with_its_difference_and_approved_on_the_page() {
     let read = page.split("name=\"fingerprint\" value=\"").nth(1).unwrap();
     let read = read.split('"').next().unwrap().to_owned();
     for fingerprint in ["0".repeat(64), format!("{read}0")] {
-        let form = format!("csrf_token={token}&action=approve&fingerprint={fingerprint}");
+        let form = format!("csrf_token={token}&action=approve&sure=yes&fingerprint={fingerprint}");
         let late = browser.form("/servers/w", &form).await;
         assert!(
             late.status == 409 && late.text().contains("has changed since you looked"),
