@@ -81,7 +81,7 @@ def until_idle(gateway) -> None:
     raise AssertionError("the daemon has always something to do")
 
 
-async def client(gateway, questions: collections.deque, times: dict[str, list[float]]) -> None:
+async def client(gateway, token: str, questions: collections.deque, times: dict[str, list[float]]) -> None:
     where = urlsplit(gateway.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     while questions:
@@ -90,7 +90,7 @@ async def client(gateway, questions: collections.deque, times: dict[str, list[fl
         writer.write(
             b"POST /api/search/semantic HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (where.netloc.encode(), gateway.admin.encode(), len(body), body)
+            % (where.netloc.encode(), token.encode(), len(body), body)
         )
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert head.startswith(b"http/1.1 200 "), head
@@ -107,10 +107,10 @@ async def client(gateway, questions: collections.deque, times: dict[str, list[fl
     writer.close()
 
 
-async def crowd(gateway, questions: list[str]) -> dict[str, list[float]]:
+async def crowd(gateway, token: str, questions: list[str]) -> dict[str, list[float]]:
     times: dict[str, list[float]] = collections.defaultdict(list)
     waiting = collections.deque(questions)
-    await asyncio.gather(*(client(gateway, waiting, times) for _ in range(CLIENTS)))
+    await asyncio.gather(*(client(gateway, token, waiting, times) for _ in range(CLIENTS)))
     return times
 
 
@@ -140,11 +140,12 @@ with bench(sys.argv[1], settings=settings) as (gateway, _):
             list(pool.map(lambda mount: gateway.register(mount, f"{url}{mount}"), KNOWN))
         until_idle(gateway)
         print(f"{TOOLS:,} tools of {len(KNOWN)} servers: {time.monotonic() - began - 2:.0f} s until all have their vectors")
-        first = ask(f"{gateway.base}/api/search/semantic", gateway.admin, {"query": "weather"})[1]
+        token = gateway.token("lists")
+        first = ask(f"{gateway.base}/api/search/semantic", token, {"query": "weather"})[1]
         assert first["search_mode"] == "hybrid" and first["tools"], "there is no model"
         print("\n| clients | questions | answers/s | p50 ms | p99 ms | worst ms | by words alone |\n|---|---|---|---|---|---|---|")
         began = time.monotonic()
-        times = asyncio.run(crowd(gateway, questions))
+        times = asyncio.run(crowd(gateway, token, questions))
         holds = show(CLIENTS, time.monotonic() - began, times)
         print(f"\ndaemon {status_of(gateway.daemon.pid, 'VmRSS') / 1024:.0f} MB")
     finally:

@@ -7,6 +7,12 @@ export const PATIENCE = 20_000;
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
 
+// Whatever hangs ends, and says so by its status.
+setTimeout(() => {
+  console.log("FAILED: it takes too long");
+  process.exit(3);
+}, 20 * PATIENCE).unref();
+
 export const wish = JSON.parse(process.argv[2]);
 export const { gateway, password } = wish;
 
