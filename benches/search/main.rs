@@ -82,6 +82,7 @@ fn embedder(root: &Path) -> Option<Arc<dyn Embedder>> {
         limits: embed::Limits {
             queue: 64,
             remembered: 1,
+            turn: Duration::from_secs(60),
             within: Duration::from_secs(60),
             batch: 64,
         },

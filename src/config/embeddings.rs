@@ -172,6 +172,8 @@ impl Reader {
             dimensions: self.count("embeddings_model_dimensions", 1, 16_384),
             limits: Limits {
                 queue: self.count("embeddings_queue", 1, 10_000).unwrap_or(256),
+                // The settings of search say how long a question waits.
+                turn: std::time::Duration::ZERO,
                 remembered: self.count("embeddings_remembered", 1, 1_000_000).unwrap_or(2_048),
                 within: self.seconds("embeddings_timeout_seconds", 5, 300),
                 batch: self.count("embeddings_batch", 1, 2_048).unwrap_or(64),

@@ -194,7 +194,9 @@ impl Reader {
         let data_dir = self
             .text("data_dir")
             .map_or_else(|| PathBuf::from("data"), PathBuf::from);
-        let embeddings = self.embeddings(&data_dir);
+        let mut embeddings = self.embeddings(&data_dir);
+        let search = self.search(&embeddings.source);
+        embeddings.limits.turn = search.turn();
         Config {
             server_names: self.server_names(&registry_url),
             ec2_metadata_url: self.ec2(),
@@ -218,7 +220,7 @@ impl Reader {
             session_check: self.seconds("session_check_seconds", 300, 28_800),
             health: self.health(),
             feed: self.feed(),
-            search: self.search(&embeddings.source),
+            search,
             embeddings,
             data_dir,
             idp_ca_file: self.file("idp_ca_file"),

@@ -56,10 +56,42 @@ impl<E: Embedder> Front<E> {
         remembered.get(text).cloned()
     }
 
-    async fn ask(&self, text: &str) -> Result<Vector, Error> {
-        let vector = tokio::time::timeout(self.within, self.model.query(text)).await;
+    async fn ask(&self, text: &str, kind: Kind) -> Result<Vector, Error> {
+        let vector = match kind {
+            Kind::Whole => self.model.query(text),
+            Kind::Sentence => self.model.sentence(text),
+        };
+        let vector = tokio::time::timeout(self.within, vector).await;
         vector.map_err(|_| Error::Slow(self.within)).flatten()
     }
+
+    async fn vector(&self, text: &str, kind: Kind) -> Result<Vector, Error> {
+        if let Some(vector) = self.remembered(text) {
+            return Ok(vector.to_vec());
+        }
+        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
+        let vector = match &self.pause {
+            Some(pause) => {
+                let attempt = pause.begin(Instant::now()).ok_or(Error::Paused)?;
+                let vector = self.ask(text, kind).await;
+                attempt.end(vector.as_ref().err(), Instant::now());
+                vector?
+            }
+            None => self.ask(text, kind).await?,
+        };
+        if text.len() <= LONGEST {
+            let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            remembered.put(text.to_owned(), vector.as_slice().into());
+        }
+        Ok(vector)
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Whole,
+    Sentence,
 }
 
 #[async_trait]
@@ -73,24 +105,11 @@ impl<E: Embedder> Embedder for Front<E> {
     }
 
     async fn query(&self, text: &str) -> Result<Vector, Error> {
-        if let Some(vector) = self.remembered(text) {
-            return Ok(vector.to_vec());
-        }
-        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
-        let vector = match &self.pause {
-            Some(pause) => {
-                let attempt = pause.begin(Instant::now()).ok_or(Error::Paused)?;
-                let vector = self.ask(text).await;
-                attempt.end(vector.as_ref().err(), Instant::now());
-                vector?
-            }
-            None => self.ask(text).await?,
-        };
-        if text.len() <= LONGEST {
-            let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-            remembered.put(text.to_owned(), vector.as_slice().into());
-        }
-        Ok(vector)
+        self.vector(text, Kind::Whole).await
+    }
+
+    async fn sentence(&self, text: &str) -> Result<Vector, Error> {
+        self.vector(text, Kind::Sentence).await
     }
 
     async fn documents(&self, texts: &[String]) -> Result<Vec<Vector>, Error> {
@@ -148,6 +167,7 @@ mod tests {
         Limits {
             queue,
             remembered: 2,
+            turn: Duration::from_secs(5),
             within: Duration::from_secs(5),
             batch: 1,
         }

@@ -45,6 +45,10 @@ pub trait Embedder: Send + Sync + std::fmt::Debug {
     fn dimensions(&self) -> usize;
     /// The vector of a question; one that was asked before costs nothing.
     async fn query(&self, text: &str) -> Result<Vector, Error>;
+    /// The same of a sentence of a question whose whole is asked for, too: in a crowd it gives way.
+    async fn sentence(&self, text: &str) -> Result<Vector, Error> {
+        self.query(text).await
+    }
     /// The vectors of texts to be found, in their order.
     async fn documents(&self, texts: &[String]) -> Result<Vec<Vector>, Error>;
 }

@@ -27,6 +27,7 @@ pub(super) fn limits() -> Limits {
     Limits {
         queue: 4,
         remembered: 8,
+        turn: Duration::from_secs(5),
         within: Duration::from_secs(5),
         batch: 2,
     }

@@ -23,6 +23,8 @@ pub struct Settings {
 pub struct Limits {
     /// How many questions may wait, beside those that are being answered.
     pub queue: usize,
+    /// How long a question may wait until a model in this process begins with it; a sentence of one waits a quarter of it.
+    pub turn: Duration,
     /// How many vectors of questions are remembered.
     pub remembered: usize,
     /// How long a question, or one exchange with a provider, may take.

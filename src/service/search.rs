@@ -57,6 +57,13 @@ pub struct Settings {
     pub index: index::Settings,
 }
 
+impl Settings {
+    /// How long of that a question may stand in the queue of a model in this process: what is left is for its arithmetic.
+    pub fn turn(&self) -> Duration {
+        self.within * 5 / 6
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -234,9 +241,10 @@ impl Search {
         let embedder = self.0.indexing.embedder()?;
         let until = tokio::time::Instant::now() + self.0.settings.within;
         // All at once, so that a question stands in the queue once.
-        let mut asked = text.parts.iter().map(|part| embedder.query(&part.text));
-        let whole = tokio::time::timeout_at(until, asked.next()?);
-        let sentences = tokio::time::timeout_at(until, try_join_all(asked));
+        let (whole, sentences) = text.parts.split_first()?;
+        let whole = tokio::time::timeout_at(until, embedder.query(&whole.text));
+        let sentences = sentences.iter().map(|part| embedder.sentence(&part.text));
+        let sentences = tokio::time::timeout_at(until, try_join_all(sentences));
         let (whole, sentences) = tokio::join!(whole, sentences);
         let mut vectors = match whole {
             Ok(Ok(whole)) => vec![whole],

@@ -40,6 +40,7 @@ fn settings(dimensions: usize) -> Settings {
         limits: Limits {
             queue: 64,
             remembered: 8,
+            turn: Duration::from_secs(60),
             within: Duration::from_secs(60),
             batch: 64,
         },

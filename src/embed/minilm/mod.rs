@@ -22,20 +22,13 @@ use futures_util::stream::FuturesUnordered;
 
 use self::encoder::Encoder;
 use self::tokens::Tokens;
-use self::workers::{Urgency, Work, Workers};
+use self::workers::{BATCH_BYTES, BATCH_TEXTS, Urgency, Work, Workers, counted};
 use super::{Embedder, Error, Limits, Local, Vector};
 
 /// The model whose checksums are pinned.
 pub(super) const MODEL: &str = "all-MiniLM-L6-v2";
 /// Who publishes it; people write it before the name.
 const PUBLISHER: &str = "sentence-transformers/";
-
-/// A batch has at most so many texts...
-const BATCH_TEXTS: usize = 8;
-/// ...and so many bytes, about 250 word pieces: it is what a question may have to wait for.
-const BATCH_BYTES: usize = 1000;
-/// What a text counts for at most: the rest of it is cut.
-const COUNTED_BYTES: usize = 1200;
 
 /// An encoder with its threads.
 pub(super) struct MiniLm {
@@ -90,8 +83,16 @@ impl MiniLm {
             name: format!("{PUBLISHER}{model}@{short}"),
             dimensions,
             query_prefix,
-            workers: Workers::start(local.threads, bound, &work).map_err(backend)?,
+            workers: Workers::start(local.threads, bound, limits.turn, &work).map_err(backend)?,
         }))
+    }
+}
+
+impl MiniLm {
+    async fn question(&self, text: &str, urgency: Urgency) -> Result<Vector, Error> {
+        let text = format!("{}{text}", self.query_prefix);
+        let mut vectors = self.workers.vectors(vec![text], urgency).await?;
+        vectors.pop().ok_or(Error::Unusable("there is no vector"))
     }
 }
 
@@ -126,7 +127,7 @@ fn batches(texts: &[String]) -> Vec<Vec<usize>> {
     let mut order: Vec<(usize, usize)> = texts
         .iter()
         .enumerate()
-        .map(|(place, text)| (text.len().min(COUNTED_BYTES), place))
+        .map(|(place, text)| (counted(text), place))
         .collect();
     // Longest first: the last batches are small, and the threads end together.
     order.sort_by(|a, b| b.cmp(a));
@@ -157,9 +158,11 @@ impl Embedder for MiniLm {
     }
 
     async fn query(&self, text: &str) -> Result<Vector, Error> {
-        let text = format!("{}{text}", self.query_prefix);
-        let mut vectors = self.workers.vectors(vec![text], Urgency::Question).await?;
-        vectors.pop().ok_or(Error::Unusable("there is no vector"))
+        self.question(text, Urgency::Question).await
+    }
+
+    async fn sentence(&self, text: &str) -> Result<Vector, Error> {
+        self.question(text, Urgency::Sentence).await
     }
 
     async fn documents(&self, texts: &[String]) -> Result<Vec<Vector>, Error> {
@@ -211,6 +214,7 @@ mod tests {
         Limits {
             queue: 8,
             remembered: 8,
+            turn: Duration::from_secs(30),
             within: Duration::from_secs(30),
             batch: 8,
         }
@@ -376,7 +380,7 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..51).collect::<Vec<_>>());
         for batch in &batches {
-            let sizes = batch.iter().map(|place| texts[*place].len().min(COUNTED_BYTES));
+            let sizes = batch.iter().map(|place| counted(&texts[*place]));
             let (longest, count) = (sizes.max().unwrap(), batch.len());
             assert!(count == 1 || (count <= BATCH_TEXTS && longest * count <= BATCH_BYTES));
         }
