@@ -36,7 +36,7 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 
 bench-search: model build ## Measure how well and how fast tools are found (DATA=folder for sets of your own)
 	benches/search/peer-install target/bench-search/peer
-	cargo bench --locked --bench search
+	CANDLE_NUM_THREADS=1 cargo bench --locked --bench search
 	python3 benches/searching.py target/release/gatehouse
 
 conformance: nginx tools ## The official MCP conformance suite, with and without the gateway

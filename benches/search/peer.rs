@@ -78,6 +78,7 @@ pub(crate) async fn measure(root: &Path, folder: &Path, embedder: &dyn Embedder,
     }
     let exact = Settings {
         exact_up_to: usize::MAX,
+        ..Settings::default()
     };
     let (documents, known) = pool.of_size(10_000);
     let flat: Vec<f32> = documents

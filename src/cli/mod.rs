@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod alone;
 mod arguments;
 mod calls;
 mod check;
@@ -33,6 +34,9 @@ pub fn run() -> ExitCode {
     let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
     if name == "settings" {
         return finish(print(&keys::reference()));
+    }
+    if name == "serve" {
+        alone::begin_again();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -371,7 +371,7 @@ const KEYS: &[Key] = &[
     key(
         "search_seconds",
         "GATEHOUSE_SEARCH_SECONDS",
-        "0.9",
+        "0.8",
         "How many seconds a question waits for its vectors, 2 by itself when a provider makes them; without them words alone answer.",
     ),
     key(

@@ -142,6 +142,15 @@ pub fn load(flags: &[(String, String)], file: Option<&Path>, nginx: NginxNeed) -
     (Config { variables, ..config }, faults)
 }
 
+/// Whether the environment has a variable that a library reads by itself.
+pub fn is_in_environment(name: &str) -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that reads the environment"
+    )]
+    std::env::var_os(name).is_some()
+}
+
 /// Whether the command runs nginx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NginxNeed {

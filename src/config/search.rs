@@ -43,9 +43,9 @@ impl Reader {
     fn patience(&mut self, source: &Source) -> Duration {
         let usual = match source {
             Source::OpenAi(_) | Source::Bedrock(_) => 2.0,
-            Source::Off | Source::Local(_) | Source::Hashed => 0.9,
+            Source::Off | Source::Local(_) | Source::Hashed => 0.8,
         };
-        let seconds = self.parsed::<f64>("search_seconds", "a number such as 0.9");
+        let seconds = self.parsed::<f64>("search_seconds", "a number such as 0.8");
         let seconds = seconds.unwrap_or(usual);
         if !(0.05..=60.0).contains(&seconds) {
             self.fault(

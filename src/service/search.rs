@@ -60,7 +60,7 @@ pub struct Settings {
 impl Settings {
     /// How long of that a question may stand in the queue of a model in this process: what is left is for its arithmetic.
     pub fn turn(&self) -> Duration {
-        self.within * 5 / 6
+        self.within * 3 / 4
     }
 }
 
