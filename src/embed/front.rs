@@ -25,6 +25,8 @@ pub(super) struct Front<E> {
     model: E,
     remembered: Mutex<LruCache<String, Arc<[f32]>>>,
     places: Semaphore,
+    /// The same for sentences, which take no place from a whole question.
+    sentences: Semaphore,
     /// Of a provider; a model in this process is busy at most.
     pause: Option<Pause>,
     within: Duration,
@@ -46,6 +48,7 @@ impl<E: Embedder> Front<E> {
             model,
             remembered: Mutex::new(LruCache::new(remembered)),
             places: Semaphore::new(at_once + limits.queue),
+            sentences: Semaphore::new(at_once + limits.queue),
             pause: None,
             within: limits.within,
         }
@@ -69,7 +72,11 @@ impl<E: Embedder> Front<E> {
         if let Some(vector) = self.remembered(text) {
             return Ok(vector.to_vec());
         }
-        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
+        let places = match kind {
+            Kind::Whole => &self.places,
+            Kind::Sentence => &self.sentences,
+        };
+        let _place = places.try_acquire().map_err(|_| Error::Busy)?;
         let vector = match &self.pause {
             Some(pause) => {
                 let attempt = pause.begin(Instant::now()).ok_or(Error::Paused)?;
@@ -215,6 +222,18 @@ mod tests {
         front.model.gate.add_permits(1);
         second.await.unwrap();
         front.query("c").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sentences_take_no_place_from_a_whole_question() {
+        let front = front(1, 0);
+        let mut sentences: Vec<_> = ["a", "b"].map(|text| Box::pin(front.sentence(text))).into();
+        assert!(sentences.iter_mut().all(|one| one.now_or_never().is_none()));
+        assert!(matches!(
+            front.sentence("c").now_or_never(),
+            Some(Err(Error::Busy))
+        ));
+        assert!(front.query("d").now_or_never().is_none());
     }
 
     #[tokio::test]
