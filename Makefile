@@ -34,7 +34,7 @@ bench: nginx tools build ## Measure what the gate costs (by hand; seven runs of 
 	python3 benches/registering.py target/release/gatehouse
 	python3 benches/dashboard.py target/release/gatehouse
 
-bench-search: model build ## Measure how well and how fast tools are found (DATA=folder for sets of your own)
+bench-search: model build ## Measure how well and how fast tools are found, beside sentence-transformers (6 GB, once); DATA=folder for sets of your own
 	benches/search/peer-install target/bench-search/peer
 	CANDLE_NUM_THREADS=1 cargo bench --locked --bench search
 	python3 benches/searching.py target/release/gatehouse

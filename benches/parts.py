@@ -1,7 +1,9 @@
 """What the benchmarks share: a stub that answers from memory, a gateway with its own folder, callers and their clocks."""
 
+import asyncio
 import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -177,6 +179,45 @@ def bench(program: str, providers: str = "{}", settings: tuple[str, ...] = ()):
                 gateway.stop()
             upstream.terminate()
             upstream.wait(20)
+
+
+@contextlib.contextmanager
+def mcp_servers(tools_of):
+    """The address of MCP servers of the legacy era, one below each mount path; without tools one never answers."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "stub", "version": "1"}}
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                message = json.loads(await reader.readexactly(int(length.split(b":")[1])))
+                tools = tools_of("/" + head.split(b" ", 2)[1].decode().strip("/").split("/")[0])
+                if tools is None:
+                    await reader.read()
+                if "id" not in message:
+                    writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+                    continue
+                result = {"initialize": hello, "tools/list": {"tools": tools}}.get(message["method"])
+                said = {"result": result} if result else {"error": {"code": -32601, "message": "no such method"}}
+                body = json.dumps({"jsonrpc": "2.0", "id": message["id"], **said}).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
+        ready.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    ready: multiprocessing.Queue = multiprocessing.Queue()
+    process = multiprocessing.get_context("fork").Process(target=lambda: asyncio.run(serve()), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ready.get(timeout=20)}"
+    finally:
+        process.terminate()
+        process.join()
 
 
 def three_ways(gateway: Gateway, stub: str) -> dict[str, str]:

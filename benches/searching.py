@@ -8,13 +8,12 @@ import asyncio
 import collections
 import concurrent.futures
 import json
-import multiprocessing
 import sys
 import time
 import zlib
 from urllib.parse import urlsplit
 
-from parts import ROOT, ask, bench, cpu_ms, status_of
+from parts import ROOT, ask, bench, cpu_ms, mcp_servers, status_of
 
 TOOLS = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
 CLIENTS = int(sys.argv[3]) if len(sys.argv) > 3 else 100
@@ -37,36 +36,6 @@ def servers() -> dict[str, list[dict]]:
 
 
 KNOWN = servers()
-
-
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An MCP server of the legacy era for each path."""
-    hello = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "stub", "version": "1"}}
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            message = json.loads(await reader.readexactly(int(length.split(b":")[1])))
-            mount = "/" + head.split(b" ", 2)[1].decode().strip("/").split("/")[0]
-            if "id" not in message:
-                writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-                continue
-            results = {"initialize": hello, "tools/list": {"tools": KNOWN[mount]}}
-            result = results.get(message["method"])
-            said = {"result": result} if result else {"error": {"code": -32601, "message": "no such method"}}
-            body = json.dumps({"jsonrpc": "2.0", "id": message["id"], **said}).encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-def upstream(ready: multiprocessing.Queue) -> None:
-    async def serve() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
-        ready.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
 
 
 def until_idle(gateway) -> None:
@@ -130,11 +99,7 @@ questions = list(dict.fromkeys(row["query"][:512] for row in rows("*/queries*.js
 questions = sorted(questions, key=lambda text: zlib.crc32(text.encode()))[:QUESTIONS]
 settings = ("--model-dir", str(ROOT / "data/model"), "--health-checks", "on", "--health-check-interval-seconds", "3600")
 with bench(sys.argv[1], settings=settings) as (gateway, _):
-    ready: multiprocessing.Queue = multiprocessing.Queue()
-    process = multiprocessing.Process(target=upstream, args=(ready,), daemon=True)
-    process.start()
-    try:
-        url = f"http://127.0.0.1:{ready.get(timeout=20)}"
+    with mcp_servers(KNOWN.get) as url:
         began = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda mount: gateway.register(mount, f"{url}{mount}"), KNOWN))
@@ -148,7 +113,4 @@ with bench(sys.argv[1], settings=settings) as (gateway, _):
         times = asyncio.run(crowd(gateway, token, questions))
         holds = show(CLIENTS, time.monotonic() - began, times)
         print(f"\ndaemon {status_of(gateway.daemon.pid, 'VmRSS') / 1024:.0f} MB")
-    finally:
-        process.terminate()
-        process.join()
 sys.exit(not holds)

@@ -7,14 +7,13 @@ import asyncio
 import base64
 import concurrent.futures
 import json
-import multiprocessing
 import os
 import sys
 import time
 import urllib.request
 from urllib.parse import urlsplit
 
-from parts import ask, bench, cpu_ms, status_of
+from parts import ask, bench, cpu_ms, mcp_servers, status_of
 
 SERVERS = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
 LISTENERS = int(sys.argv[3]) if len(sys.argv) > 3 else 1_000
@@ -23,37 +22,8 @@ TIMEOUT = 10
 TOOL = {"name": "now", "description": "Tells the time.", "inputSchema": {"type": "object"}}
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An MCP server of the legacy era with one tool; under `/hung` it never answers."""
-    results = {
-        "initialize": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "stub", "version": "1"}},
-        "tools/list": {"tools": [TOOL]},
-    }
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            message = json.loads(await reader.readexactly(int(length.split(b":")[1])))
-            if b" /hung" in head:
-                await reader.read()
-            if "id" not in message:
-                writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-                continue
-            result = results.get(message["method"])
-            said = {"result": result} if result else {"error": {"code": -32601, "message": "no such method"}}
-            body = json.dumps({"jsonrpc": "2.0", "id": message["id"], **said}).encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-def upstream(ready: multiprocessing.Queue) -> None:
-    async def serve() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
-        ready.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
+def tools_of(path: str) -> list[dict] | None:
+    return None if path == "/hung" else [TOOL]
 
 
 def states(gateway) -> list[str]:
@@ -153,12 +123,6 @@ settings = (
     *("--max-websocket-connections", str(LISTENERS), "--call-log", "false"),
 )
 with bench(sys.argv[1], settings=settings) as (gateway, _):
-    ready: multiprocessing.Queue = multiprocessing.Queue()
-    process = multiprocessing.Process(target=upstream, args=(ready,), daemon=True)
-    process.start()
-    try:
-        print(a_pass(gateway, f"http://127.0.0.1:{ready.get(timeout=20)}"), flush=True)
+    with mcp_servers(tools_of) as url:
+        print(a_pass(gateway, url), flush=True)
         print(asyncio.run(fan_out(gateway)), flush=True)
-    finally:
-        process.terminate()
-        process.join()

@@ -27,19 +27,19 @@ async fn call_at(actor: &Actor, door: &str, tool: &str, arguments: Value) -> Val
     answer.value()["result"].clone()
 }
 
-async fn call(actor: &Actor, tool: &str, arguments: Value) -> Value {
+pub async fn call(actor: &Actor, tool: &str, arguments: Value) -> Value {
     call_at(actor, "/mcpgw/mcp", tool, arguments).await
 }
 
 /// What it said in structure; it must not have failed.
-async fn said(actor: &Actor, tool: &str, arguments: Value) -> Value {
+pub async fn said(actor: &Actor, tool: &str, arguments: Value) -> Value {
     let result = call(actor, tool, arguments).await;
     assert_ne!(result["isError"], true, "{tool}: {result}");
     result["structuredContent"].clone()
 }
 
 /// Why it failed.
-async fn fault(actor: &Actor, tool: &str, arguments: Value) -> String {
+pub async fn fault(actor: &Actor, tool: &str, arguments: Value) -> String {
     let result = call(actor, tool, arguments).await;
     assert_eq!(result["isError"], true, "{tool}: {result}");
     result["content"][0]["text"].as_str().unwrap().to_owned()

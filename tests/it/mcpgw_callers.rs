@@ -6,6 +6,7 @@ use crate::harness::ailing::{Ailing, http};
 use crate::harness::stream::Scripted;
 use crate::harness::{Actor, Gateway, Setup, until};
 use crate::health::{Changing, add, quick, tool};
+use crate::mcpgw::{call, fault, said};
 
 const POLICY: &str = "
 UI-Scopes:
@@ -21,26 +22,6 @@ slow: [{server: slow, methods: [tools/call], tools: ['*']}]
 
 fn root(gateway: &Gateway) -> Actor {
     gateway.with_scopes("root", &["mcp-registry-admin"])
-}
-
-async fn call(actor: &Actor, tool: &str, arguments: Value) -> Value {
-    let params = json!({"name": tool, "arguments": arguments});
-    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
-    let answer = actor.mcp("/mcpgw/mcp", &message).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.value()["result"].clone()
-}
-
-async fn said(actor: &Actor, tool: &str, arguments: Value) -> Value {
-    let result = call(actor, tool, arguments).await;
-    assert_ne!(result["isError"], true, "{tool}: {result}");
-    result["structuredContent"].clone()
-}
-
-async fn fault(actor: &Actor, tool: &str, arguments: Value) -> String {
-    let result = call(actor, tool, arguments).await;
-    assert_eq!(result["isError"], true, "{tool}: {result}");
-    result["content"][0]["text"].as_str().unwrap().to_owned()
 }
 
 /// The row of a path in a list.
