@@ -401,7 +401,6 @@ fn is_within_bounds(who: &Identity, call: &Call<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::identity::AuthMethod;
 
     const POLICY: &str = "
 UI-Scopes:
@@ -419,20 +418,6 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         }
     }
 
-    fn who(scopes: &[&str]) -> Identity {
-        Identity {
-            username: "ada".to_owned(),
-            client_id: String::new(),
-            provider: None,
-            token: None,
-            bound_to: None,
-            groups: Vec::new(),
-            scopes: scopes.iter().map(|&s| s.to_owned()).collect(),
-            method: AuthMethod::SelfSigned,
-            until: crate::clock::Timestamp::from_unix(0),
-        }
-    }
-
     #[test]
     fn what_is_callable_is_what_is_decided() {
         let rights = rights();
@@ -446,7 +431,7 @@ root: [{server: '*', methods: [all], tools: ['*']}]
             &["lister"],
         ];
         for scopes in scopes {
-            let mut who = who(scopes);
+            let mut who = Identity::sample(scopes);
             for bound in [None, Some(vec!["/time".to_owned()])] {
                 who.bound_to = bound;
                 for path in ["/time", "/other"] {
@@ -506,7 +491,7 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         for (scopes, path, act, expected) in rows {
             let server = path.parse().unwrap();
             let decided = decide(
-                &who(scopes),
+                &Identity::sample(scopes),
                 &Call::Mcp {
                     server: &server,
                     act: *act,
@@ -523,7 +508,7 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         let (time, weather) = ("/time".parse().unwrap(), "/weather".parse().unwrap());
         let asks = |scopes: &[&str], action, path, name| {
             decide(
-                &who(scopes),
+                &Identity::sample(scopes),
                 &Call::Registry {
                     action,
                     service: Some((path, name)),
@@ -539,11 +524,11 @@ root: [{server: '*', methods: [all], tools: ['*']}]
         assert!(!asks(&["lister"], Action::Modify, &weather, "Other"));
         assert!(asks(&["boss"], Action::Modify, &weather, "Other"));
         assert!(
-            rights.may_see(&who(&["reader"]), &time, "x")
-                && !rights.may_see(&who(&["reader"]), &weather, "x")
+            rights.may_see(&Identity::sample(&["reader"]), &time, "x")
+                && !rights.may_see(&Identity::sample(&["reader"]), &weather, "x")
         );
         // A scope that reads everything is no administrator.
-        assert!(decide(&who(&["root"]), &Call::Administration, &rights).is_err());
+        assert!(decide(&Identity::sample(&["root"]), &Call::Administration, &rights).is_err());
     }
 
     #[test]
@@ -572,7 +557,7 @@ UI-Scopes:
                 for service in [None, Some((&time, "Time of day"))] {
                     let call = Call::Registry { action, service };
                     let expected = held == "boss" || held == action.permission();
-                    let decided = decide(&who(&[held]), &call, &rights);
+                    let decided = decide(&Identity::sample(&[held]), &call, &rights);
                     assert_eq!(decided.is_ok(), expected, "{held} {action:?} {service:?}");
                 }
             }
@@ -594,7 +579,10 @@ UI-Scopes:
         ];
         let bot = |group: &str| {
             let scopes = rights.policy.scopes_for(&[group.to_owned()]);
-            Identity { scopes, ..who(&[]) }
+            Identity {
+                scopes,
+                ..Identity::sample(&[])
+            }
         };
         let allowed = |group: &str, action, agent: Option<&str>, mine| {
             let call = Call::Agent { action, agent, mine };
@@ -670,7 +658,7 @@ UI-Scopes:
                 mine: false,
             };
             assert_eq!(
-                decide(&who(&["s"]), &call, &rights).is_ok(),
+                decide(&Identity::sample(&["s"]), &call, &rights).is_ok(),
                 expected,
                 "{action:?} {agent}"
             );
@@ -680,7 +668,10 @@ UI-Scopes:
                 action,
                 service: None,
             };
-            assert!(decide(&who(&["s"]), &call, &rights).is_err(), "{action:?}");
+            assert!(
+                decide(&Identity::sample(&["s"]), &call, &rights).is_err(),
+                "{action:?}"
+            );
         }
         for action in AgentAction::ALL {
             assert!(crate::domain::scope::AGENT_PERMISSIONS.contains(&action.permission()));

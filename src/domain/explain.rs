@@ -245,9 +245,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::domain::access::{Action, decide};
-    use crate::domain::identity::{AuthMethod, Identity};
+    use crate::domain::identity::Identity;
     use crate::domain::path::ServerPath;
     use crate::domain::policy::Policy;
 
@@ -371,15 +370,9 @@ wide: [{server: '*', methods: ['*'], tools: ['*']}]
             prop_assert_eq!(&Policy::parse(&rights.policy.to_yaml().unwrap()).unwrap(), &rights.policy);
             let scopes: BTreeSet<String> = held.into_iter().map(str::to_owned).collect();
             let who = Identity {
-                username: "ada".to_owned(),
-                provider: None,
-                token: None,
-                bound_to: None,
-                client_id: String::new(),
                 groups: vec!["g".to_owned()],
                 scopes: scopes.clone(),
-                method: AuthMethod::SelfSigned,
-                until: Timestamp::from_unix(0),
+                ..Identity::sample(&[])
             };
             let path: ServerPath = server.parse().unwrap();
             let mut calls = vec![

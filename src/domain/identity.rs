@@ -78,6 +78,24 @@ pub struct Identity {
     pub bound_to: Option<Vec<String>>,
 }
 
+#[cfg(test)]
+impl Identity {
+    /// Ada, who holds these scopes by a token of ours.
+    pub(crate) fn sample(scopes: &[&str]) -> Self {
+        Self {
+            username: "ada".to_owned(),
+            client_id: String::new(),
+            provider: None,
+            groups: Vec::new(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            method: AuthMethod::SelfSigned,
+            until: Timestamp::from_unix(0),
+            token: None,
+            bound_to: None,
+        }
+    }
+}
+
 /// What stands before the name of a machine at a provider, wherever names of people stand too.
 pub const MACHINE: &str = "client:";
 

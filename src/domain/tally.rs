@@ -41,8 +41,6 @@ pub fn told(rights: &Rights, who: &Identity, (path, name): (&ServerPath, &str), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::domain::identity::AuthMethod;
     use crate::domain::policy::Policy;
 
     const POLICY: &str = "
@@ -75,17 +73,7 @@ list: [{server: w, methods: [tools/list], tools: ['*']}]
         ];
         let path: ServerPath = "/w".parse().unwrap();
         for (scopes, listed, unlisted) in rows {
-            let who = Identity {
-                username: "ada".to_owned(),
-                client_id: String::new(),
-                provider: None,
-                token: None,
-                bound_to: None,
-                groups: Vec::new(),
-                scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-                method: AuthMethod::SelfSigned,
-                until: Timestamp::from_unix(0),
-            };
+            let who = Identity::sample(scopes);
             let known = Tools {
                 total: 4,
                 names: Some(&names),

@@ -1,6 +1,6 @@
 //! The first pages, without JavaScript.
 
-use crate::harness::{Gateway, Setup, Upstream, until};
+use crate::harness::{Actor, Gateway, Setup, Upstream, until};
 
 #[tokio::test]
 async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
@@ -249,16 +249,19 @@ async fn how_somebody_likes_the_pages_is_kept_and_is_one_of_our_words() {
     }
 }
 
+/// A browser whose script asks for parts of pages.
+async fn asking_for_parts(gateway: &Gateway) -> Actor {
+    let browser = gateway.signed_in().await.with("accept", "text/html");
+    browser
+        .with("hx-request", "true")
+        .with("sec-fetch-site", "same-origin")
+}
+
 #[tokio::test]
 async fn a_trial_asks_no_address_that_is_forbidden_and_keeps_nothing() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
-    let browser = gateway
-        .signed_in()
-        .await
-        .with("accept", "text/html")
-        .with("hx-request", "true")
-        .with("sec-fetch-site", "same-origin");
+    let browser = asking_for_parts(&gateway).await;
     let ask = |form: String| {
         let browser = browser.clone();
         async move { browser.form("/register/try", &form).await }
@@ -308,12 +311,7 @@ async fn a_trial_asks_no_address_that_is_forbidden_and_keeps_nothing() {
 async fn too_many_trials_at_once_are_no_fault_of_the_server() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = Gateway::new();
-    let browser = gateway
-        .signed_in()
-        .await
-        .with("accept", "text/html")
-        .with("hx-request", "true")
-        .with("sec-fetch-site", "same-origin");
+    let browser = asking_for_parts(&gateway).await;
     let form = format!("proxy_pass_url=http://{}", silent.local_addr().unwrap());
     let (mut waiting, mut held) = (Vec::new(), Vec::new());
     for _ in 0..4 {

@@ -23,6 +23,17 @@ pub(super) struct Doubt {
 /// The field that says yes.
 const SURE: &str = "sure";
 
+/// [`first`] for an action, if it is one of those that are asked about.
+pub(super) fn first_of(
+    state: &AppState,
+    change: &Change,
+    places: (&str, &str),
+    (action, doubts): (&str, &[(&str, Doubt)]),
+) -> Option<Response> {
+    let (_, doubt) = doubts.iter().find(|(word, _)| *word == action)?;
+    first(state, change, places, *doubt)
+}
+
 /// The question, unless whoever sends this has been asked, or is a program, which nobody asks. `at` is where the form
 /// was sent and the yes goes, `back` the page that it stood on.
 pub(super) fn first(

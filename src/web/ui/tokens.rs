@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::access::sessions;
 use super::chrome::chrome;
 use super::faults;
-use super::question::{Doubt, first};
+use super::question::{Doubt, first_of};
 use crate::clock::Timestamp;
 use crate::domain::token::Token;
 use crate::domain::{FieldFault, Kind};
@@ -73,12 +73,8 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
         links::TOKENS
     };
     let action = said("action");
-    let doubt = [("revoke", REVOKE), ("end", END)]
-        .into_iter()
-        .find(|(word, _)| *word == action);
-    if let Some((_, doubt)) = doubt
-        && let Some(asking) = first(&state, &change, (links::TOKENS, back), doubt)
-    {
+    let doubts = [("revoke", REVOKE), ("end", END)];
+    if let Some(asking) = first_of(&state, &change, (links::TOKENS, back), (&action, &doubts)) {
         return Ok(asking);
     }
     match action.as_str() {

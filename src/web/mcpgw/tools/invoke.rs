@@ -177,7 +177,6 @@ async fn pass_on(call: Call<'_>, token: &ProgressToken, progress: Progress) {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::domain::identity::AuthMethod;
     use crate::domain::policy::Policy;
     use serde_json::{Map, json};
 
@@ -255,17 +254,6 @@ mod tests {
             policy: Policy::parse(policy).unwrap(),
             admin_scope: "boss".to_owned(),
         };
-        let who = |scopes: &[&str]| Identity {
-            username: "ada".to_owned(),
-            client_id: String::new(),
-            provider: None,
-            token: None,
-            bound_to: None,
-            groups: Vec::new(),
-            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-            method: AuthMethod::SelfSigned,
-            until: Timestamp::from_unix(0),
-        };
         let kept = |name: &str, held: Option<Map<String, Value>>, is_new: bool| Kept {
             kind: EntryKind::Tool,
             name: name.to_owned(),
@@ -283,7 +271,8 @@ mod tests {
         ];
         let all: Vec<&Kept> = all.iter().collect();
         let path: ServerPath = "/w".parse().unwrap();
-        let said = |scopes: &[&str]| no_tool(&rights, &who(scopes), (&path, "x"), &all).to_string();
+        let said =
+            |scopes: &[&str]| no_tool(&rights, &Identity::sample(scopes), (&path, "x"), &all).to_string();
         assert_eq!(
             said(&["some", "list"]),
             "/w has no tool `x`. Its tools that you may call: open."

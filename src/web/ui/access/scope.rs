@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::chrome::chrome;
 use super::super::faults;
-use super::super::question::{Doubt, first};
+use super::super::question::{Doubt, first_of};
 use super::super::server_page::{AROUND, lines};
 use super::typed;
 use crate::domain::access::Permit;
@@ -111,13 +111,9 @@ pub(in crate::web) async fn act(
 ) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
     let action = typed(&change.draft, "action");
-    let doubt = [("delete", DELETE), ("reset", RESET)]
-        .into_iter()
-        .find(|(word, _)| *word == action);
     let here = links::scope(&name);
-    if let Some((_, doubt)) = doubt
-        && let Some(asking) = first(&state, &change, (&here, &here), doubt)
-    {
+    let doubts = [("delete", DELETE), ("reset", RESET)];
+    if let Some(asking) = first_of(&state, &change, (&here, &here), (&action, &doubts)) {
         return Ok(asking);
     }
     match action.as_str() {
