@@ -9,8 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::identity::check_name;
 use super::policy::Policy;
 use super::scope::{AGENT_PERMISSIONS, Names, Rule, Scope};
@@ -290,8 +288,7 @@ impl Groups {
 
 /// The documents of a text: one, or all that a scopes file says. JSON is YAML too.
 pub fn documents_of(yaml: &str) -> Result<Vec<ScopeDocument>, Vec<FieldFault>> {
-    let value: Value =
-        serde_saphyr::from_str(yaml).map_err(|error| vec![FieldFault::new("the file", error)])?;
+    let value = super::yaml::parse(yaml).map_err(|words| vec![FieldFault::new("the text", words)])?;
     if let Some(fields) = value
         .as_object()
         .filter(|fields| fields.contains_key("scope_name"))

@@ -33,6 +33,7 @@ pub mod tally;
 pub mod token;
 pub mod upstream;
 pub mod usage;
+mod yaml;
 
 /// What a failure means, without a transport. Only `web::problem` knows statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

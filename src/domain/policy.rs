@@ -34,7 +34,7 @@ pub struct Policy {
 impl Policy {
     /// Read a scopes file.
     pub fn parse(yaml: &str) -> Result<Self, InvalidScope> {
-        let whole: Value = serde_saphyr::from_str(yaml).map_err(|e| fault("the file", e.to_string()))?;
+        let whole = super::yaml::parse(yaml).map_err(|words| fault("the file", words))?;
         let mut policy = Self::default();
         for (key, value) in mapping(&whole, "the file")? {
             match key.as_str() {

@@ -122,9 +122,9 @@
     fault.id = `fault-${name}`;
     fault.className = "fault";
     field.setAttribute("aria-invalid", "true");
-    field.setAttribute("aria-errormessage", fault.id);
     field.dataset.tried = "";
     const hint = document.getElementById(field.getAttribute("aria-describedby"));
+    field.setAttribute("aria-describedby", `${hint?.id ?? ""} ${fault.id}`.trim());
     (field.closest("details") ?? hint ?? field).after(fault);
   }
 
@@ -133,7 +133,9 @@
     for (const field of form.querySelectorAll("[data-tried]")) {
       document.getElementById(`fault-${field.id}`)?.remove();
       field.removeAttribute("aria-invalid");
-      field.removeAttribute("aria-errormessage");
+      const hint = field.getAttribute("aria-describedby").split(" ").filter((id) => id !== `fault-${field.id}`).join(" ");
+      if (hint) field.setAttribute("aria-describedby", hint);
+      else field.removeAttribute("aria-describedby");
       delete field.dataset.tried;
     }
   }

@@ -7,7 +7,7 @@
   const list = () => document.getElementById("list");
   const placesOf = (path) => [...document.querySelectorAll(`#list [data-server="${CSS.escape(path)}"]`)];
   /* Whoever is in the middle of something is not disturbed, and an answer that is on its way finds the list it asked for. */
-  const isBusy = () => document.querySelector("dialog[open], .htmx-request") !== null;
+  const isBusy = () => document.querySelector("dialog[open], .htmx-request, #list details[open]") !== null;
 
   /* The words of the feed, as the server writes them into a row. */
   const WORDS = {
@@ -230,12 +230,16 @@
     place.hidden = rows.length === 0 || found.nothing_fits === true;
   }
 
-  function result({ href, name, text, score }) {
+  function result({ href, name, from, text, score }) {
     const row = document.createElement("li");
-    const link = Object.assign(document.createElement("a"), { href, textContent: name, className: "clip", dir: "auto" });
+    const what = document.createElement("span");
+    what.append(
+      Object.assign(document.createElement("a"), { href, textContent: name, className: "clip", dir: "auto" }),
+      Object.assign(document.createElement("span"), { textContent: from ?? "", className: "clip from", dir: "auto" }),
+    );
     const words = Object.assign(document.createElement("span"), { textContent: (text ?? "").slice(0, 300), className: "clip soft", dir: "auto" });
     const much = Object.assign(document.createElement("span"), { textContent: score ? `${Math.round(score * 100)} %` : "", className: "num soft" });
-    row.append(link, words, much);
+    row.append(what, words, much);
     return row;
   }
 

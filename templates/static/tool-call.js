@@ -119,7 +119,7 @@
     const required = isRequired && !isNullable;
     const types = [schema.type ?? (schema.enum ? "string" : "json")].flat().filter((type) => type !== "null");
     const choices = schema.enum?.filter?.((choice) => choice !== null) ?? (schema.const !== undefined ? [schema.const] : null);
-    const label = make("label", { htmlFor: id, textContent: schema.title ?? name });
+    const label = make("label", { htmlFor: id }, make("bdi", { textContent: String(schema.title ?? name).slice(0, 200) }));
     if (!required) label.append(" ", make("span", { className: "hint", textContent: "may stay empty" }));
     let input;
     let type = types.length === 1 ? types[0] : "json";
@@ -147,7 +147,7 @@
     }
     const parts = [label, input];
     if (schema.description) {
-      const hint = make("span", { className: "hint", id: `${id}-hint`, textContent: String(schema.description).slice(0, 600) });
+      const hint = make("span", { className: "hint", dir: "auto", id: `${id}-hint`, textContent: String(schema.description).slice(0, 600) });
       input.setAttribute("aria-describedby", hint.id);
       parts.push(hint);
     }

@@ -38,6 +38,12 @@ export async function signedIn(browser, options = {}) {
   return page;
 }
 
+/** A window of somebody who may see nothing, known by a token. */
+export async function stranger(browser) {
+  const extraHTTPHeaders = { authorization: `Bearer ${wish.nobody}` };
+  return browser.newContext({ bypassCSP: true, extraHTTPHeaders }).then((context) => context.newPage());
+}
+
 /** Something that must be so, or the walk ends here. */
 export function must(isSo, words) {
   if (!isSo) throw new Error(words);

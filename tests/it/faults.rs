@@ -123,8 +123,8 @@ async fn while_the_daemon_is_away_nobody_passes_and_everybody_is_told_in_json() 
     // People get a page, which looks again by itself unless they sent something.
     let person = admin.with("accept", "text/html,application/xhtml+xml");
     for (method, path, refresh) in [
-        ("GET", "/", "3"),
-        ("GET", "/servers/a", "3"),
+        ("GET", "/", "10"),
+        ("GET", "/servers/a", "10"),
         ("POST", "/register", ""),
     ] {
         let page = person.send(method, path, "", Vec::new()).await;

@@ -150,10 +150,21 @@ async fn the_list_is_filtered_searched_and_paged_by_the_server() {
     assert!(first.contains("1–50 of 53") && first.contains("href=\"/?page=2\""));
     let second = browser.get("/?page=2").await.text();
     assert!(rows(&second) == 3 && second.contains("51–53 of 53"));
-    // What is not a page, a filter or a server is the first of them, or none.
+    // By a column over all pages, either way round; the next page and the filters keep it.
+    let turned = browser.get("/?sort=-name").await.text();
+    assert!(
+        turned.contains("aria-sort=\"descending\"") && turned.contains("href=\"/?sort=-name&amp;page=2\"")
+    );
+    let place = |text: &str, path: &str| text.find(&format!("data-server=\"/{path}\""));
+    assert!(place(&turned, "s51") < place(&turned, "s50") && place(&turned, "s00").is_none());
+    assert!(turned.contains("href=\"/?show=disabled&amp;sort=-name\""));
+    // Most tools first; of those that are alike the name decides.
+    let most = browser.get("/?sort=tools").await.text();
+    assert!(place(&most, "mcpgw") < place(&most, "s00") && place(&most, "s00") < place(&most, "s01"));
+    // What is not a page, a filter, a column or a server is the first of them, or none.
     for odd in [
         "/?page=999999999999999999999",
-        "/?page=x&show=y",
+        "/?page=x&show=y&sort=-z",
         "/?saved=%2F%2F",
     ] {
         assert_eq!(browser.get(odd).await.status, 200, "{odd}");

@@ -5,6 +5,7 @@ pub(super) mod assets;
 pub(super) mod chrome;
 mod faults;
 pub(super) mod operations;
+mod order;
 pub(super) mod preferences;
 mod question;
 pub(super) mod removal;

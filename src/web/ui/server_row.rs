@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::Timestamp;
 use crate::domain::access::{Action, Call, Rights, decide};
 use crate::domain::health::Transport;
 use crate::domain::identity::Identity;
@@ -94,6 +95,11 @@ impl<'a> Eyes<'a> {
     /// How many tools it has, as far as the person may know.
     pub(super) fn tools(&self, server: &Server) -> i64 {
         self.state.monitor.tools_for(&self.rights, self.who, server)
+    }
+
+    /// When it was last asked.
+    pub(super) fn checked_at(&self, server: &Server) -> Option<Timestamp> {
+        self.state.monitor.state(&server.path)?.health.checked_at
     }
 
     pub(super) fn row(&self, server: &Server, condition: Condition) -> ServerRow {

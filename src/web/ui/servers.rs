@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::chrome::{chrome, kept};
+use super::order::Order;
 use super::server_row::{Condition, Eyes};
 use crate::domain::access::Action;
 use crate::domain::identity::Identity;
@@ -33,9 +34,19 @@ pub(in crate::web) struct Asked {
     #[serde(default)]
     show: String,
     #[serde(default)]
+    sort: String,
+    #[serde(default)]
     page: String,
     #[serde(default)]
     saved: String,
+}
+
+/// What is looked at: words, a filter, an order.
+#[derive(Debug, Clone)]
+struct Look {
+    query: String,
+    show: &'static str,
+    order: Order,
 }
 
 /// The filters: a word in the address, and what it is called.
@@ -144,6 +155,11 @@ fn list(
         .collect();
     let show = FILTERS.iter().find(|(word, _)| *word == asked.show);
     let show = show.map_or("all", |(word, _)| *word);
+    let look = Look {
+        query,
+        show,
+        order: Order::of(&asked.sort),
+    };
     let figures = figures(eyes, &seen);
     let none_yet = seen.iter().all(|(server, _)| server.is_built_in());
     let saved = seen
@@ -165,14 +181,18 @@ fn list(
             .iter()
             .filter(|(server, condition)| passes(word, server, condition))
             .count(),
-        href: address(&query, word, 1),
+        href: Look {
+            show: word,
+            ..look.clone()
+        }
+        .address(1),
         is_here: word == show,
     });
     let mut found: Vec<(Server, Condition)> = found
         .into_iter()
         .filter(|(server, condition)| passes(show, server, condition))
         .collect();
-    found.sort_by_cached_key(|(server, _)| (server.profile.name.to_lowercase(), server.path.clone()));
+    look.order.sort(eyes, &mut found);
     let total = found.len();
     let last_page = total.div_ceil(PAGE).max(1);
     let number = asked.page.parse::<usize>().unwrap_or(1).clamp(1, last_page);
@@ -182,7 +202,7 @@ fn list(
         .map(|(server, condition)| eyes.row(&server, condition))
         .collect();
     let list = List {
-        here: with_saved(address(&query, show, number), saved.as_ref()),
+        here: with_saved(look.address(number), saved.as_ref()),
         show,
         view: kept(headers, VIEW),
         tabs: tabs.to_vec(),
@@ -191,9 +211,17 @@ fn list(
         first: first + usize::from(!rows.is_empty()),
         last: first + rows.len(),
         total,
-        previous: (number > 1).then(|| address(&query, show, number - 1)),
-        next: (number < last_page).then(|| address(&query, show, number + 1)),
-        query,
+        previous: (number > 1).then(|| look.address(number - 1)),
+        next: (number < last_page).then(|| look.address(number + 1)),
+        columns: look.order.columns(|order| {
+            Look {
+                order,
+                ..look.clone()
+            }
+            .address(1)
+        }),
+        sort: look.order.said(),
+        query: look.query,
         rows,
     };
     (list, saved)
@@ -210,21 +238,29 @@ fn figures(eyes: &Eyes<'_>, seen: &[(Server, Condition)]) -> Figures {
     }
 }
 
-/// The list with these words, this filter and this page; what is not said is not written.
-fn address(query: &str, show: &str, page: usize) -> String {
-    let mut said = Vec::new();
-    if !query.is_empty() {
-        said.push(format!("q={}", utf8_percent_encode(query, NON_ALPHANUMERIC)));
-    }
-    if show != "all" {
-        said.push(format!("show={show}"));
-    }
-    if page > 1 {
-        said.push(format!("page={page}"));
-    }
-    if said.is_empty() {
-        links::HOME.to_owned()
-    } else {
-        format!("{}?{}", links::HOME, said.join("&"))
+impl Look {
+    /// The address of a page of it; what is not said is not written.
+    fn address(&self, page: usize) -> String {
+        let mut said = Vec::new();
+        if !self.query.is_empty() {
+            said.push(format!(
+                "q={}",
+                utf8_percent_encode(&self.query, NON_ALPHANUMERIC)
+            ));
+        }
+        if self.show != "all" {
+            said.push(format!("show={}", self.show));
+        }
+        if let Some(sort) = self.order.said() {
+            said.push(format!("sort={sort}"));
+        }
+        if page > 1 {
+            said.push(format!("page={page}"));
+        }
+        if said.is_empty() {
+            links::HOME.to_owned()
+        } else {
+            format!("{}?{}", links::HOME, said.join("&"))
+        }
     }
 }

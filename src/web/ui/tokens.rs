@@ -112,6 +112,10 @@ async fn make(state: &AppState, change: &Change, as_file: bool) -> Result<Respon
                 Ok(document) => page.made = Some(made(state, &document)),
                 Err(problem) => {
                     (status, page.faults) = faults::of(&problem);
+                    // What is forbidden here is a scope that its reader does not hold.
+                    if let (Kind::Forbidden, Some(fault)) = (problem.kind(), page.faults.first_mut()) {
+                        "requested_scopes".clone_into(&mut fault.field);
+                    }
                     page.wish = typed;
                 }
             }

@@ -17,7 +17,7 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::chart::{Span, Window, amount, duration, stack};
+use crate::web::view::chart::{Span, Window, amount, duration, quantile, stack};
 use crate::web::view::pages::{Aspect, CallFilter, CallRow, Chrome, Section, UsagePage};
 
 /// Calls on a page.
@@ -166,9 +166,9 @@ fn fill(
     } else {
         format!("{} ({:.1} %)", amount(totals.errors), totals.error_rate * 100.0)
     };
-    page.p50 = duration(totals.p50_ms.into());
-    page.p95 = duration(totals.p95_ms.into());
-    page.p99 = duration(totals.p99_ms.into());
+    page.p50 = quantile(totals.calls, totals.p50_ms);
+    page.p95 = quantile(totals.calls, totals.p95_ms);
+    page.p99 = quantile(totals.calls, totals.p99_ms);
     page.is_complete = counting.complete;
     page.chart = stack(bands(&counting.usage, look, span), window);
     page.calls = calls.calls.iter().map(row).collect();

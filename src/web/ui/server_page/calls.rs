@@ -8,7 +8,7 @@ use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::ui::spans;
-use crate::web::view::chart::{Span, Window, amount, duration, stack};
+use crate::web::view::chart::{Span, Window, amount, quantile, stack};
 use crate::web::view::pages::{CallsPart, ToolCalls};
 
 /// Tools that are listed.
@@ -42,8 +42,7 @@ pub(super) async fn of(
         chart: stack(bands, window),
         total: amount(totals.calls),
         errors: amount(totals.errors),
-        p50: duration(totals.p50_ms.into()),
-        p95: duration(totals.p95_ms.into()),
+        p95: quantile(totals.calls, totals.p95_ms),
         tools: usage.series.iter().take(MOST_TOOLS).map(row).collect(),
         href: links::asking(links::USAGE, &[("server", path.as_str()), ("span", span.word)]),
     })

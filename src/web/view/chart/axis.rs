@@ -162,6 +162,15 @@ pub(in crate::web) fn duration(millis: u64) -> String {
     }
 }
 
+/// How long so many calls took, at a quantile in milliseconds; of none nothing can be said.
+pub(in crate::web) fn quantile(calls: u64, millis: u32) -> String {
+    if calls == 0 {
+        "–".to_owned()
+    } else {
+        duration(millis.into())
+    }
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "a few letters need no more than 50 bits"

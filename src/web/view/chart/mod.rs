@@ -14,7 +14,7 @@ mod stack;
 mod uptime;
 
 pub use axis::{Marks, Window};
-pub(in crate::web) use axis::{Span, amount, duration};
+pub(in crate::web) use axis::{Span, amount, duration, quantile};
 pub use figures::{Column, Row, Title};
 pub use flow::{Flow, Load, flow};
 pub use line::{Line, line};

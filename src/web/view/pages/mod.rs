@@ -34,7 +34,7 @@ pub use self::server_form::{Fault, Past, ServerForm, Trial, TrialPart};
 pub use self::server_page::{
     CallsPart, Diff, DiffLine, Held, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
 };
-pub use self::servers::{Figures, List, ServerList, ServerRow, Servers, Tab};
+pub use self::servers::{Column, Direction, Figures, List, ServerList, ServerRow, Servers, Tab};
 pub use self::sign_in::{Authorize, Choice, Login};
 pub use self::tokens::{MadeToken, TokenRow, TokenWish, TokensPage};
 pub use self::tools::{ServerTools, ToolDialog, ToolList, ToolView, Tools};

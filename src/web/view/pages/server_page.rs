@@ -111,8 +111,6 @@ pub struct CallsPart {
     pub total: String,
     /// How many of them were errors.
     pub errors: String,
-    /// Half took no longer.
-    pub p50: String,
     /// 95 of 100 took no longer.
     pub p95: String,
     /// By tool, the busiest first.
@@ -271,8 +269,7 @@ fn empty() -> ServerPage {
             chart: None,
             total: "0".to_owned(),
             errors: "0".to_owned(),
-            p50: "0 ms".to_owned(),
-            p95: "0 ms".to_owned(),
+            p95: "–".to_owned(),
             tools: Vec::new(),
             href: "/usage?server=%2Fweather".to_owned(),
         },

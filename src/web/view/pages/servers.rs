@@ -39,6 +39,10 @@ pub struct List {
     pub view: &'static str,
     /// The filters.
     pub tabs: Vec<Tab>,
+    /// What it can be sorted by.
+    pub columns: Vec<Column>,
+    /// What it is sorted by, as the address says it.
+    pub sort: Option<String>,
     /// Figures over everything that the person may see.
     pub figures: Figures,
     /// Whether nobody has registered one that the person may see.
@@ -70,6 +74,40 @@ pub struct Tab {
     pub href: String,
     /// Whether it is on.
     pub is_here: bool,
+}
+
+/// A column that the list can be sorted by.
+#[derive(Debug, Clone, Serialize)]
+pub struct Column {
+    /// Its word in the address.
+    pub word: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// The way round, if it is the one.
+    pub direction: Option<Direction>,
+    /// Where it leads: to the list sorted by it, or the other way round.
+    pub href: String,
+}
+
+/// Which way round, in the words of `aria-sort`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The smallest first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
+impl Direction {
+    /// The other way round.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Ascending => Self::Descending,
+            Self::Descending => Self::Ascending,
+        }
+    }
 }
 
 /// Figures over everything that the person may see.
@@ -217,6 +255,12 @@ impl Page for Servers {
             href: format!("/?show={show}"),
             is_here,
         };
+        let column = |word, direction| Column {
+            word,
+            name: word,
+            direction,
+            href: format!("/?sort={word}"),
+        };
         let empty = Self {
             chrome: Chrome::sample(),
             may_register: true,
@@ -229,6 +273,8 @@ impl Page for Servers {
                 show: "all",
                 view: "table",
                 tabs: vec![tab("all", "All", true), tab("issues", "Issues", false)],
+                columns: vec![column("name", None), column("tools", Some(Direction::Descending))],
+                sort: Some("tools".to_owned()),
                 figures: Figures::default(),
                 none_yet: true,
                 rows: Vec::new(),
