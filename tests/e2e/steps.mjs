@@ -1,0 +1,20 @@
+// What the walks share: a browser, somebody signed in, a server, and the words of a row.
+import { browser as launch, gateway, signedIn } from "./browser.mjs";
+import { upstream } from "./server.mjs";
+
+export const browser = await launch();
+export const server = await upstream();
+export const page = await signedIn(browser);
+export const row = (on, path) => on.locator(`[data-server="${path}"].server`);
+export const becomes = (on, path, text) => row(on, path).locator("[data-part=word]").filter({ hasText: text }).waitFor();
+
+/** Register a server by the form, with `more` of its fields filled in. */
+export async function register(on, path, name, more = async () => {}) {
+  await on.goto(`${gateway}/register`);
+  await on.fill("#name", name);
+  await on.fill("#path", path);
+  await on.fill("#proxy_pass_url", server.url);
+  await on.fill("#description", "A server of the walks");
+  await more(on);
+  await on.getByRole("button", { name: "Register" }).click();
+}
