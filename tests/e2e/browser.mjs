@@ -44,6 +44,11 @@ export async function stranger(browser) {
   return browser.newContext({ bypassCSP: true, extraHTTPHeaders }).then((context) => context.newPage());
 }
 
+/** Fill in the fields of a form, by their ids. */
+export async function fill(on, fields) {
+  for (const [field, words] of Object.entries(fields)) await on.fill(`#${field}`, words);
+}
+
 /** Something that must be so, or the walk ends here. */
 export function must(isSo, words) {
   if (!isSo) throw new Error(words);

@@ -1,5 +1,5 @@
 // The list of servers: live in every window, searched, sorted, kept as somebody likes it; and the tools that it opens.
-import { gateway, must, signedIn } from "./browser.mjs";
+import { fill, gateway, must, signedIn } from "./browser.mjs";
 import { becomes, browser, page, register, row, server } from "./steps.mjs";
 
 export const DASHBOARD = {
@@ -212,10 +212,7 @@ export const DASHBOARD = {
       if (message.text() === "pressed" && sent > 0 && ++late === 5) goOn();
     };
     await page.goto(`${gateway}/register`);
-    await page.fill("#name", "Once");
-    await page.fill("#path", "/once");
-    await page.fill("#proxy_pass_url", server.url);
-    await page.fill("#description", "Registered once");
+    await fill(page, { name: "Once", path: "/once", proxy_pass_url: server.url, description: "Registered once" });
     await page.route("**/register", counted);
     page.on("console", hears);
     await page.evaluate(() => {

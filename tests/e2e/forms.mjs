@@ -1,5 +1,5 @@
 // The forms: a server is tried, registered and edited; nothing that was typed is lost.
-import { gateway, must, signedIn } from "./browser.mjs";
+import { fill, gateway, must, signedIn } from "./browser.mjs";
 import { becomes, browser, page, register, row, server } from "./steps.mjs";
 
 export const FORMS = {
@@ -28,9 +28,7 @@ export const FORMS = {
   },
 
   async "faults stand beside their fields, and nothing secret comes back"() {
-    await page.fill("#name", "Walks");
-    await page.fill("#path", "/api");
-    await page.fill("#description", "d");
+    await fill(page, { name: "Walks", path: "/api", description: "d" });
     await page.selectOption("#auth_scheme", "bearer");
     await page.fill("#auth_credential", "a-secret-of-mine");
     await page.getByRole("button", { name: "Register" }).click();
@@ -44,8 +42,7 @@ export const FORMS = {
 
   async "a server is registered with metadata, and is live"() {
     await register(page, "/walks", "Walks", async (form) => {
-      await form.fill("#tags", "alpha, beta");
-      await form.fill("#num_stars", "5");
+      await fill(form, { tags: "alpha, beta", num_stars: "5" });
       await form.getByRole("button", { name: "Add a row" }).click();
       await form.getByLabel("Name of metadata").fill("team");
       await form.getByLabel("Value of metadata").fill("data");

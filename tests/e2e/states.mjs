@@ -1,5 +1,5 @@
 // What a page becomes by what somebody does there: each is looked at as the pages themselves are.
-import { browser as launch, gateway, must, password, signedIn, walk } from "./browser.mjs";
+import { browser as launch, fill, gateway, must, password, signedIn, walk } from "./browser.mjs";
 import { look } from "./eye.mjs";
 import { every, register, upstream } from "./server.mjs";
 import { call } from "./insight.mjs";
@@ -21,8 +21,7 @@ const STATES = {
     return anybody;
   },
   async "login-refused"() {
-    await anybody.fill("#username", "admin");
-    await anybody.fill("#password", `not ${password}`);
+    await fill(anybody, { username: "admin", password: `not ${password}` });
     await press("Sign in", anybody);
     await anybody.getByRole("alert").waitFor();
     return anybody;
@@ -44,13 +43,9 @@ const STATES = {
   },
   async "register-refused"() {
     await mine.goto(`${gateway}/register`);
-    await mine.fill("#name", "Refused");
-    await mine.fill("#path", "/api");
-    await mine.fill("#proxy_pass_url", "ftp://x");
-    await mine.fill("#description", "d");
+    await fill(mine, { name: "Refused", path: "/api", proxy_pass_url: "ftp://x", description: "d" });
     await mine.selectOption("#auth_scheme", "bearer");
-    await mine.fill("#auth_credential", "a-secret");
-    await mine.fill("#num_stars", "many");
+    await fill(mine, { auth_credential: "a-secret", num_stars: "many" });
     await mine.getByRole("button", { name: "Register" }).click();
     await mine.locator("#fault-path").waitFor();
   },
@@ -164,8 +159,7 @@ const STATES = {
   },
   async "machine-made"() {
     await mine.goto(`${gateway}/access/machines`);
-    await mine.fill("#name", "nightly");
-    await mine.fill("#groups", "mcp-registry-user");
+    await fill(mine, { name: "nightly", groups: "mcp-registry-user" });
     await press("Make it");
     await mine.locator("#made").waitFor();
   },
@@ -205,10 +199,7 @@ const STATES = {
   },
   async "session-ended"() {
     await mine.goto(`${gateway}/register`);
-    await mine.fill("#name", "Typed");
-    await mine.fill("#path", "/typed");
-    await mine.fill("#proxy_pass_url", server.url);
-    await mine.fill("#description", "Typed");
+    await fill(mine, { name: "Typed", path: "/typed", proxy_pass_url: server.url, description: "Typed" });
     await mine.context().clearCookies();
     await mine.getByRole("button", { name: "Register" }).click();
     await mine.locator(".ended").waitFor();

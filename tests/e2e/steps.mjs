@@ -1,5 +1,5 @@
 // What the walks share: a browser, somebody signed in, a server, and the words of a row.
-import { browser as launch, gateway, signedIn } from "./browser.mjs";
+import { browser as launch, fill, gateway, signedIn } from "./browser.mjs";
 import { upstream } from "./server.mjs";
 
 export const browser = await launch();
@@ -11,10 +11,7 @@ export const becomes = (on, path, text) => row(on, path).locator("[data-part=wor
 /** Register a server by the form, with `more` of its fields filled in. */
 export async function register(on, path, name, more = async () => {}) {
   await on.goto(`${gateway}/register`);
-  await on.fill("#name", name);
-  await on.fill("#path", path);
-  await on.fill("#proxy_pass_url", server.url);
-  await on.fill("#description", "A server of the walks");
+  await fill(on, { name, path, proxy_pass_url: server.url, description: "A server of the walks" });
   await more(on);
   await on.getByRole("button", { name: "Register" }).click();
 }
