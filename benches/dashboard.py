@@ -1,9 +1,11 @@
 """The pages with many servers: the list in a browser until it can be used, and what each page takes to be written.
 
-Usage: dashboard.py GATEHOUSE [SERVERS]; needs `make tools` and Chromium. Every server lists ten tools.
+Usage: dashboard.py GATEHOUSE [SERVERS]; needs `make tools` and Chromium. Every server lists ten tools;
+then the list once more with servers that do not answer.
 """
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -27,13 +29,13 @@ PAGES = [
 TIMES = 9
 
 
-def until_checked(gateway) -> None:
+def until_all_are(gateway, word: str) -> None:
     for _ in range(1200):
         _, states = ask(f"{gateway.base}/api/servers/health", gateway.admin)
-        if sum(state["status"] == "healthy" for state in states.values()) >= SERVERS:
+        if sum(state["status"].startswith(word) for state in states.values()) >= SERVERS:
             return
         time.sleep(0.5)
-    raise AssertionError("not every server answers")
+    raise AssertionError(f"not every server is {word}")
 
 
 def page(gateway, path: str) -> tuple[float, int]:
@@ -45,16 +47,31 @@ def page(gateway, path: str) -> tuple[float, int]:
     return (time.perf_counter() - began) * 1000, size
 
 
-parts.ENVIRONMENT["ADMIN_PASSWORD"] = PASSWORD
-listed = [tool(number) for number in range(10)]
-settings = ("--health-checks", "on", "--health-check-interval-seconds", "3600")
-with mcp_servers(lambda _: listed) as url, bench(sys.argv[1], settings=settings) as (gateway, _):
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: gateway.register(f"/team/server-{number}", f"{url}/s{number}"), range(SERVERS)))
-    until_checked(gateway)
+@contextlib.contextmanager
+def filled(url: str, word: str):
+    """A gateway whose servers are all as the word says."""
+    settings = ("--health-checks", "on", "--health-check-interval-seconds", "3600")
+    with bench(sys.argv[1], settings=settings) as (gateway, _):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: gateway.register(f"/team/server-{number}", f"{url}/s{number}"), range(SERVERS)))
+        until_all_are(gateway, word)
+        yield gateway
+
+
+def in_a_browser(gateway) -> None:
     wish = json.dumps({"gateway": gateway.base, "password": PASSWORD})
     subprocess.run([NODE, ROOT / "benches/dashboard.mjs", wish], cwd=TOOLS, env=os.environ, check=True)
+
+
+parts.ENVIRONMENT["ADMIN_PASSWORD"] = PASSWORD
+listed = [tool(number) for number in range(10)]
+with mcp_servers(lambda _: listed) as url, filled(url, "healthy") as gateway:
+    print(f"{SERVERS:,} servers that are well:\n", flush=True)
+    in_a_browser(gateway)
     print("\n| page | p50 ms | kB |\n|---|---|---|")
     for path in PAGES:
         visits = [page(gateway, path) for _ in range(TIMES)]
         print(f"| /{path} | {statistics.median(took for took, _ in visits):.1f} | {visits[0][1] / 1000:.0f} |")
+with filled("http://127.0.0.1:9", "unhealthy") as gateway:
+    print("\nNone of which answers:\n", flush=True)
+    in_a_browser(gateway)

@@ -21,8 +21,8 @@ use crate::web::view::pages::{Figures, List, Section, ServerList, ServerRow, Ser
 
 /// The cookie of how servers are shown.
 pub(super) const VIEW: (&str, &[&str]) = ("gatehouse_view", &["table", "cards"]);
-/// Servers of a page.
-const PAGE: usize = 50;
+/// Servers of a page: with the first words of the feed about a thousand that are all ill it stays below 300 kB.
+const PAGE: usize = 40;
 /// Longer words are looked for up to here.
 const LONGEST_QUERY: usize = 200;
 
