@@ -1,10 +1,11 @@
-//! Upstreams whose names change their addresses while they are in use. A library of Debian's answers for the hosts file.
+//! Upstreams whose names change their addresses while they are in use.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Setup, Upstream, library, tool_call, until};
+use crate::harness::{Gateway, Setup, Upstream, tool_call, until};
 
 /// A gateway that finds names in a file of the test's, and believes them for a second.
 struct Names {
@@ -16,30 +17,18 @@ impl Names {
     fn start(first: &str) -> Self {
         let setup = Setup::new().with(&["--name-ttl-seconds", "1"]);
         let hosts = setup.folder.path().join("hosts");
+        std::fs::write(&hosts, "").unwrap();
         write(&hosts, first);
-        let setup = setup
-            .with_variable("LD_PRELOAD", &library("libnss_wrapper.so"))
-            .with_variable("NSS_WRAPPER_HOSTS", hosts.to_str().unwrap());
-        let gateway = setup.start();
+        let gateway = setup.with_hosts(&hosts).start();
         Self { gateway, hosts }
     }
 }
 
-/// Swapped whole; the library looks at the time of the file, in seconds, so each one is later than the last.
+/// Written over in one go and always as long as before, so that nobody reads half of it.
 fn write(hosts: &Path, address: &str) {
-    let last = std::fs::metadata(hosts).and_then(|file| file.modified());
-    let new = hosts.with_extension("new");
-    std::fs::write(&new, format!("{address} moving.test\n")).unwrap();
-    if let Ok(last) = last {
-        let later = last + std::time::Duration::from_secs(2);
-        std::fs::File::options()
-            .write(true)
-            .open(&new)
-            .unwrap()
-            .set_modified(later)
-            .unwrap();
-    }
-    std::fs::rename(&new, hosts).unwrap();
+    let file = std::fs::File::options().write(true).open(hosts).unwrap();
+    let text = format!("{address:<40} moving.test\n127.0.0.1 localhost\n");
+    file.write_all_at(text.as_bytes(), 0).unwrap();
 }
 
 #[tokio::test]

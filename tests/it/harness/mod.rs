@@ -28,8 +28,8 @@ pub struct Setup {
     pub listen: Vec<String>,
     pub arguments: Vec<String>,
     pub variables: Vec<(String, String)>,
-    /// Mebibytes of a disk of its own under the data folder, in a mount namespace that ends with the program.
-    pub small_disk: Option<u32>,
+    /// What is mounted, in a namespace that ends with the program: a command of the shell.
+    pub mount: Option<String>,
 }
 
 impl Setup {
@@ -53,12 +53,24 @@ impl Setup {
             listen,
             arguments,
             variables,
-            small_disk: None,
+            mount: None,
         }
     }
 
+    /// A disk of its own under the data folder.
     pub fn with_small_disk(mut self, mebibytes: u32) -> Self {
-        self.small_disk = Some(mebibytes);
+        let data = self.data();
+        std::fs::create_dir_all(&data).unwrap();
+        self.mount = Some(format!(
+            "mount -t tmpfs -o size={mebibytes}m none '{}'",
+            data.display()
+        ));
+        self
+    }
+
+    /// The system's names are those of this file.
+    pub fn with_hosts(mut self, file: &Path) -> Self {
+        self.mount = Some(format!("mount --bind '{}' /etc/hosts", file.display()));
         self
     }
 
@@ -98,29 +110,12 @@ impl Setup {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = match self.small_disk {
-            Some(mebibytes) if words == ["serve"] || words.first() == Some(&"serve") => {
-                self.on_a_disk_of(mebibytes)
-            }
+        let mut command = match &self.mount {
+            Some(mount) if words.first() == Some(&"serve") => mounted(mount),
             _ => program(),
         };
         command.args(words).arg("--data-dir").arg(self.data());
         command.envs(self.variables.iter().map(|(name, text)| (name, text)));
-        command
-    }
-
-    fn on_a_disk_of(&self, mebibytes: u32) -> Command {
-        let data = self.data();
-        std::fs::create_dir_all(&data).unwrap();
-        let script = format!(
-            "mount -t tmpfs -o size={mebibytes}m none '{}' && exec \"$0\" \"$@\"",
-            data.display()
-        );
-        let mut command = Command::new("unshare");
-        command.args(["-rm", "sh", "-c", &script, env!("CARGO_BIN_EXE_gatehouse")]);
-        command
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap_or_default());
         command
     }
 
@@ -155,13 +150,15 @@ pub fn tools() -> PathBuf {
     tools
 }
 
-/// A library of `make tools`.
-pub fn library(name: &str) -> String {
-    let folders = std::fs::read_dir(tools().join("nss/usr/lib")).unwrap().flatten();
-    let found = folders
-        .map(|folder| folder.path().join(name))
-        .find(|file| file.is_file());
-    found.unwrap().display().to_string()
+/// The program in a mount namespace of its own.
+fn mounted(mount: &str) -> Command {
+    let script = format!("{mount} && exec \"$0\" \"$@\"");
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", &script, env!("CARGO_BIN_EXE_gatehouse")]);
+    command
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap_or_default());
+    command
 }
 
 /// The program under test, with nothing of this machine's environment but the path.
