@@ -283,11 +283,7 @@ pub fn asking(page: &str, questions: &[(&str, &str)]) -> String {
 
 /// The list, which begins with the server that was saved a moment ago.
 pub fn saved(path: &crate::domain::path::ServerPath) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    format!(
-        "{HOME}?saved={}",
-        utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC)
-    )
+    asking(HOME, &[("saved", path.as_str())])
 }
 
 /// The sign-in at a provider that comes back to `next`.

@@ -230,7 +230,9 @@ async fn a_header_that_is_not_the_owners_to_set_is_refused_by_field_without_its_
     assert!(!answer.text().contains(PASSWORD));
     // It says that it is lost, beside its field: an empty field would keep what was saved before.
     for field in ["auth_credential", "headers"] {
-        let marked = format!("aria-errormessage=\"fault-{field}\"");
+        // After the field's own hint.
+        let marked = format!("aria-invalid=\"true\" aria-describedby=\"{field}");
+        let marked = marked.replace("auth_credential", "credential") + &format!("-hint fault-{field}\"");
         assert!(answer.text().contains(&marked), "{field}: {}", answer.text());
     }
     assert_eq!(answer.text().matches("What is secret was not kept").count(), 1);

@@ -89,6 +89,15 @@ async fn a_server_is_told_about_to_whom_it_concerns() {
         let refused = ada.form("/servers/w", &format!("action={action}")).await;
         assert_eq!(refused.status, 403, "{action}");
     }
+    // Our own is not checked, and says so.
+    let own = reader(gateway.admin())
+        .form("/servers/mcpgw", "action=check")
+        .await;
+    assert!(
+        own.status == 400 && own.text().contains("built in"),
+        "{}",
+        own.text()
+    );
     // Nobody else reads a word of it.
     let bob = reader(gateway.member("bob", &["others"]));
     for (path, status) in [("/servers/w", 403), ("/servers/none", 404)] {

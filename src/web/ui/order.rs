@@ -44,19 +44,28 @@ impl Order {
 
     /// How an address says it; nothing is said of the usual one.
     pub(super) fn said(self) -> Option<String> {
-        let (word, ..) = COLUMNS.get(self.at)?;
+        let (word, ..) = self.column();
         let turned = if self.is_turned { "-" } else { "" };
         (self != Self::of("")).then(|| format!("{turned}{word}"))
     }
 
+    fn column(self) -> &'static (&'static str, &'static str, Direction) {
+        COLUMNS.get(self.at).unwrap_or(&COLUMNS[0])
+    }
+
+    fn direction(self) -> Direction {
+        let (.., first) = *self.column();
+        if self.is_turned { first.turned() } else { first }
+    }
+
     /// The columns, each with the address that leads to it: of the one that is chosen, to its other way round.
     pub(super) fn columns(self, address: impl Fn(Self) -> String) -> Vec<Column> {
-        let column = |(at, (word, name, first)): (usize, &(&'static str, &'static str, Direction))| {
+        let column = |(at, (word, name, _)): (usize, &(&'static str, &'static str, Direction))| {
             let is_here = at == self.at;
             Column {
                 word,
                 name,
-                direction: is_here.then(|| if self.is_turned { first.turned() } else { *first }),
+                direction: is_here.then_some(self.direction()),
                 href: address(Self {
                     at,
                     is_turned: is_here && !self.is_turned,
@@ -69,9 +78,9 @@ impl Order {
     /// Put them in order; of two that are alike the name decides.
     pub(super) fn sort(self, eyes: &Eyes<'_>, servers: &mut [(Server, Condition)]) {
         servers.sort_by_cached_key(|(server, _)| (by_name(server), server.path.clone()));
-        let (word, _, first) = COLUMNS.get(self.at).unwrap_or(&COLUMNS[0]);
+        let (word, ..) = self.column();
         let key = |(server, condition): &(Server, Condition)| key(word, eyes, server, condition);
-        match if self.is_turned { first.turned() } else { *first } {
+        match self.direction() {
             Direction::Ascending => servers.sort_by_cached_key(key),
             Direction::Descending => servers.sort_by_cached_key(|one| Reverse(key(one))),
         }

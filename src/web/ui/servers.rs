@@ -3,7 +3,6 @@
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::chrome::{chrome, kept};
@@ -131,16 +130,6 @@ fn unseen(state: &AppState, who: &Identity, saved: &str) -> Option<String> {
     (!is_seen).then(|| path.to_string())
 }
 
-/// The list with the server that was saved a moment ago, which is told about as long as the page stays.
-fn with_saved(here: String, saved: Option<&ServerRow>) -> String {
-    let Some(saved) = saved else { return here };
-    let joint = if here.contains('?') { '&' } else { '?' };
-    format!(
-        "{here}{joint}saved={}",
-        utf8_percent_encode(&saved.path, NON_ALPHANUMERIC)
-    )
-}
-
 fn list(
     eyes: &Eyes<'_>,
     asked: &Asked,
@@ -202,7 +191,7 @@ fn list(
         .map(|(server, condition)| eyes.row(&server, condition))
         .collect();
     let list = List {
-        here: with_saved(look.address(number), saved.as_ref()),
+        here: look.with_saved(number, saved.as_ref().map_or("", |saved| &saved.path)),
         show,
         view: kept(headers, VIEW),
         tabs: tabs.to_vec(),
@@ -241,26 +230,21 @@ fn figures(eyes: &Eyes<'_>, seen: &[(Server, Condition)]) -> Figures {
 impl Look {
     /// The address of a page of it; what is not said is not written.
     fn address(&self, page: usize) -> String {
-        let mut said = Vec::new();
-        if !self.query.is_empty() {
-            said.push(format!(
-                "q={}",
-                utf8_percent_encode(&self.query, NON_ALPHANUMERIC)
-            ));
-        }
-        if self.show != "all" {
-            said.push(format!("show={}", self.show));
-        }
-        if let Some(sort) = self.order.said() {
-            said.push(format!("sort={sort}"));
-        }
-        if page > 1 {
-            said.push(format!("page={page}"));
-        }
-        if said.is_empty() {
-            links::HOME.to_owned()
-        } else {
-            format!("{}?{}", links::HOME, said.join("&"))
-        }
+        self.with_saved(page, "")
+    }
+
+    /// The same with the server that was saved a moment ago, which is told about as long as the page stays.
+    fn with_saved(&self, page: usize, saved: &str) -> String {
+        let show = Some(self.show).filter(|show| *show != "all").unwrap_or_default();
+        let sort = self.order.said().unwrap_or_default();
+        let page = if page > 1 { page.to_string() } else { String::new() };
+        let questions = [
+            ("q", self.query.as_str()),
+            ("show", show),
+            ("sort", &sort),
+            ("page", &page),
+            ("saved", saved),
+        ];
+        links::asking(links::HOME, &questions)
     }
 }

@@ -20,9 +20,10 @@ use super::question::{Doubt, first};
 use super::server_form::past;
 use super::spans;
 use crate::clock::Timestamp;
+use crate::domain::FieldFault;
 use crate::domain::access::Action;
 use crate::domain::health::Transport;
-use crate::domain::{FieldFault, Kind};
+use crate::web::api::health::refreshed;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::PageMember;
@@ -159,14 +160,7 @@ pub(in crate::web) async fn act(
             "#offers"
         }
         Some("check") => {
-            let (_, server) = state.registry.may(who, Action::CheckHealth, &path).await?;
-            if !server.enabled {
-                return Err(Problem::bad_request("Cannot refresh disabled service"));
-            }
-            let checked = state.monitor.check_now(&path).await;
-            if checked.and_then(|checked| checked.state).is_none() {
-                return Err(Problem::new(Kind::Unavailable, "the server is not routed yet"));
-            }
+            refreshed(&state, who, &path).await?;
             ""
         }
         _ => {
