@@ -272,6 +272,10 @@ impl Reader<'_> {
             "name"
         };
         match self.bounded(field, 200) {
+            Some(name) if name.contains(['\n', '\r', '\t']) => {
+                self.fault(field, "it may hold no control characters");
+                None
+            }
             Some(name) if !name.trim().is_empty() => Some(name.trim().to_owned()),
             Some(_) | None => {
                 if !self.faults.iter().any(|fault| fault.field == field) {

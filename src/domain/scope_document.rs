@@ -185,6 +185,9 @@ pub fn check_scope_name(name: &str) -> Result<(), &'static str> {
     if !name.bytes().all(sayable) {
         return Err("it may hold printable ASCII only, without spaces, quotes and backslashes");
     }
+    if [".", ".."].contains(&name) {
+        return Err("no address can hold it");
+    }
     if RESERVED.contains(&name) {
         return Err("this name has a meaning of its own in the scopes file");
     }

@@ -297,10 +297,10 @@ pub fn provider_with_next(provider: &str, next: &str) -> String {
     }
 }
 
-/// The sign-in page that comes back to `next`.
+/// The sign-in page that comes back to `next`, if it would: an address that it does not take is left out.
 pub fn login_with_next(next: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    if next == HOME {
+    if next == HOME || crate::domain::local_path::LocalPath::parse(next).is_none() {
         LOGIN.to_owned()
     } else {
         format!("{LOGIN}?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))

@@ -1,6 +1,7 @@
 //! Signing in and out with a local account: the page, its form, and the same for programs.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -32,8 +33,9 @@ pub(super) struct Asked {
 pub(super) async fn page(
     State(state): State<AppState>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let next = asked
         .next
         .as_deref()

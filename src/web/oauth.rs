@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -69,8 +70,9 @@ pub(super) async fn authorize_page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Query(asked) = asked.map_err(Problem::from)?;
     let redirect = asked.check()?;
     let page = pages::Authorize {
         chrome: chrome::stranger(&headers),

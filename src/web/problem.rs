@@ -4,6 +4,7 @@
 //! The cause is logged once, here, and never sent.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -137,6 +138,12 @@ fn by_kind(kind: Kind, error: &(dyn std::error::Error + 'static)) -> Problem {
         tracing::error!(error = error, "a request failed");
     }
     Problem::new(kind, error.to_string())
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request(&rejection.body_text())
+    }
 }
 
 impl From<registry::Error> for Problem {

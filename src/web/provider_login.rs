@@ -1,6 +1,7 @@
 //! Signing in through an identity provider: away, and back.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -44,8 +45,9 @@ pub(super) async fn begin(
     ClientIp(from): ClientIp,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let next = asked
         .next
         .as_deref()
@@ -73,8 +75,9 @@ pub(super) async fn begin(
 pub(super) async fn callback(
     State(state): State<AppState>,
     headers: HeaderMap,
-    Query(callback): Query<Callback>,
+    callback: Result<Query<Callback>, QueryRejection>,
 ) -> Response {
+    let callback = callback.map(|Query(callback)| callback).unwrap_or_default();
     let attempt = attempt_cookie(&headers);
     let finished = state
         .sign_in

@@ -69,7 +69,15 @@ fn mount() -> impl Strategy<Value = String> {
     (1..1_000_000_u32, tail).prop_map(|(number, tail)| format!("/m{number}{tail}"))
 }
 
-fn text() -> impl Strategy<Value = String> {
+/// Of one line.
+fn name() -> impl Strategy<Value = String> {
+    mostly(
+        &["Weather", "a; b", "} server {", "$host \"x\""],
+        &["\u{7}", "\u{202e}x", "'; return 200;", "}\nserver {"],
+    )
+}
+
+fn prose() -> impl Strategy<Value = String> {
     mostly(
         &["Weather", "a; b", "}\nserver {", "$host \"x\""],
         &["\u{7}", "\u{202e}x", "'; return 200;"],
@@ -121,7 +129,7 @@ async fn accepted_addresses_render_to_exactly_their_blocks() {
     let empty = read_back(&gateway);
     let admin = gateway.admin();
     let mut runner = TestRunner::deterministic();
-    let values = (address(), mount(), text(), text());
+    let values = (address(), mount(), name(), prose());
     let (mut tried, mut accepted, mut origins) = (0, 0, BTreeMap::new());
     while origins.len() < BLOCKS {
         let (url, path, name, description) = sample(&mut runner, &values);

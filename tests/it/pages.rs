@@ -1,5 +1,7 @@
 //! The first pages, without JavaScript.
 
+use serde_json::json;
+
 use crate::harness::{Actor, Gateway, Setup, Upstream, until};
 
 #[tokio::test]
@@ -166,6 +168,8 @@ async fn the_list_is_filtered_searched_and_paged_by_the_server() {
         "/?page=999999999999999999999",
         "/?page=x&show=y&sort=-z",
         "/?saved=%2F%2F",
+        "/?sort=name&sort=name",
+        "/tools?q=a&q=b",
     ] {
         assert_eq!(browser.get(odd).await.status, 200, "{odd}");
     }
@@ -387,4 +391,51 @@ async fn removing_asks_and_needs_the_right() {
     let gone = browser.form("/remove/weather", "").await;
     assert_eq!((gone.status, gone.header("location")), (303, "/"));
     assert_eq!(browser.get("/remove/weather").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_almost_right_is_refused_by_field_and_nothing_is_changed() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    gateway.register("/w", &upstream.url).await;
+    let admin = gateway.admin();
+    let rows = [
+        ("/toggle/w", json!({"enabled": "zz"}), "enabled"),
+        ("/toggle/w", json!({"enabled": 7}), "enabled"),
+        (
+            "/api/servers/groups/create",
+            json!({"group_name": ".."}),
+            "group_name",
+        ),
+        (
+            "/api/tokens/generate",
+            json!({"description": "a\u{0}b"}),
+            "description",
+        ),
+        (
+            "/api/management/servers",
+            json!({"server_name": "a\nb", "path": "/n", "proxy_pass_url": upstream.url}),
+            "server_name",
+        ),
+    ];
+    for (path, body, field) in rows {
+        let refused = admin.json(path, &body).await;
+        assert_eq!(refused.status, 422, "{path} {body}: {}", refused.text());
+        assert!(refused.text().contains(field), "{path}: {}", refused.text());
+    }
+    let states = admin.get("/api/servers/health").await;
+    assert_ne!(states.value()["/w"]["status"], "disabled", "{}", states.text());
+    // A question that is asked twice is refused as programs and people read it.
+    let twice = admin.get("/api/tokens?user=a&user=b").await;
+    assert_eq!((twice.status, twice.value()["status"].as_u64()), (400, Some(400)));
+    let person = gateway.anonymous().with("accept", "text/html");
+    assert_eq!(person.get("/login?next=%2Fa&next=%2Fb").await.status, 200);
+    // Where the sign-in would not lead back to is not carried along: nginx has a limit for a header.
+    let long = person.get(&format!("/usage?server={}", "/".repeat(5_500))).await;
+    assert_eq!(
+        (long.status, long.header("location")),
+        (303, "/login"),
+        "{}",
+        long.text()
+    );
 }

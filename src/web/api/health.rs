@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -63,8 +64,9 @@ pub(in crate::web) async fn one(
     State(state): State<AppState>,
     Member(caller): Member,
     Rest(path): Rest,
-    Query(back): Query<Back>,
+    back: Result<Query<Back>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
+    let Query(back) = back.map_err(Problem::from)?;
     let path =
         ServerPath::of_known(&path).map_err(|_| Problem::from(crate::service::registry::Error::Unknown))?;
     let server = state.registry.visible(&caller.identity, &path).await?;

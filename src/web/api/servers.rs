@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::health;
 use super::record::{health_words, record, row, tools_for, with_standing};
+use crate::domain::FieldFault;
 use crate::domain::access::Action;
 use crate::domain::draft::{Description, Draft};
 use crate::domain::identity::Identity;
@@ -84,16 +85,30 @@ pub(in crate::web) async fn register(State(state): State<AppState>, change: Chan
     }
 }
 
-/// `POST /toggle/{path}`: `enabled=on` switches on, its absence off.
+/// Whether a server is to be on: `enabled=on` switches on, its absence off (contract, section 1.2).
+fn wanted(draft: &Draft) -> Result<bool, Problem> {
+    let words = match draft.0.get("enabled") {
+        None | Some(Value::Null) => return Ok(false),
+        Some(Value::Bool(on)) => return Ok(*on),
+        Some(value) => value.as_str(),
+    };
+    match words {
+        Some("on" | "true") => Ok(true),
+        Some("off" | "false" | "") => Ok(false),
+        _ => Err(Problem::fields(vec![FieldFault::new(
+            "enabled",
+            "expected `on` or `off`",
+        )])),
+    }
+}
+
+/// `POST /toggle/{path}`.
 pub(in crate::web) async fn toggle(
     State(state): State<AppState>,
     Mount(path): Mount,
     change: Change,
 ) -> Result<Response, Problem> {
-    let on = change.draft.0.get("enabled");
-    let on = on.is_some_and(|value| {
-        value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text == "on" || text == "true")
-    });
+    let on = wanted(&change.draft)?;
     let (server, standing) = switch(&state, (&change.caller.identity, &change.draft), &path, on).await?;
     if change.from_page {
         return Ok(Redirect::to(back(&change.headers).as_str()).into_response());

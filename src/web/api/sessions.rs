@@ -1,6 +1,7 @@
 //! Open sessions: listed and ended by their owner and by administrators.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde_json::{Value, json};
 
@@ -16,8 +17,9 @@ use crate::web::state::AppState;
 pub(in crate::web) async fn list(
     State(state): State<AppState>,
     Member(caller): Member,
-    Query(filter): Query<Filter>,
+    filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
+    let Query(filter) = filter.map_err(Problem::from)?;
     let owner = owner(&state, &caller, filter.user.as_deref())?;
     Ok(Json(
         json!({ "sessions": state.login.sessions(owner.as_deref()).await? }),

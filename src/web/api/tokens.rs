@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -78,8 +79,9 @@ pub(in crate::web) struct Filter {
 pub(in crate::web) async fn list(
     State(state): State<AppState>,
     Member(caller): Member,
-    Query(filter): Query<Filter>,
+    filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
+    let Query(filter) = filter.map_err(Problem::from)?;
     let owner = owner(&state, &caller, filter.user.as_deref())?;
     let tokens = state.tokens.list(Owner::of(owner.as_deref())).await?;
     Ok(Json(json!({ "tokens": tokens })))
@@ -157,8 +159,10 @@ pub(in crate::web) fn wish(fields: &Map<String, Value>) -> Result<Wish, Problem>
     };
     let description = match fields.get("description") {
         None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Some(_) => return Err(fault("description", "expected a text")),
+        Some(Value::String(text)) if !text.chars().any(char::is_control) => {
+            Some(text.clone()).filter(|text| !text.is_empty())
+        }
+        Some(_) => return Err(fault("description", "expected a text without control characters")),
     };
     Ok(Wish {
         scopes,

@@ -1,5 +1,6 @@
 //! The list of servers: rights first, then the words that are looked for, then the page.
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -83,8 +84,9 @@ pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let who = &caller.identity;
     let servers = match state.registry.list(who).await {
         Ok(servers) => servers,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -75,8 +76,9 @@ pub(in crate::web) async fn search(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let query: String = asked.q.trim().chars().take(LONGEST_QUERY).collect();
     let words: Vec<String> = query
         .to_lowercase()
