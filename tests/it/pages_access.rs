@@ -405,6 +405,12 @@ async fn a_refused_field_says_so_to_a_screen_reader() {
             "action=show&scope_method=custom&custom_scopes=%5B%22x%22%5D",
             "requested_scopes",
         ),
+        // Scopes that were typed are never passed over.
+        (
+            "/tokens",
+            "action=show&scope_method=user&custom_scopes=%5B%22x%22%5D",
+            "requested_scopes",
+        ),
     ] {
         let refused = browser.form(page, &format!("csrf_token={token}&{form}")).await;
         let text = refused.text();

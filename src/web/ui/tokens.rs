@@ -133,6 +133,10 @@ async fn vend(state: &AppState, change: &Change, typed: &TokenWish) -> Result<Va
         let words = "expected a JSON list of names, such as [\"readers\"]";
         let scopes = scopes.map_err(|_| Problem::fields(vec![FieldFault::new("requested_scopes", words)]))?;
         fields.insert("requested_scopes".to_owned(), json!(scopes));
+    } else if !typed.custom_scopes.trim().is_empty() {
+        // Whoever typed scopes means them, and must not get a token that may do everything.
+        let words = "choose `Only these` for these scopes, or leave this empty";
+        return Err(Problem::fields(vec![FieldFault::new("requested_scopes", words)]));
     }
     let wish = wish(&fields)?;
     let requested = wish.scopes.clone();
