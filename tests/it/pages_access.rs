@@ -391,34 +391,33 @@ async fn without_a_script_a_page_asks_before_what_cannot_be_taken_back() {
 async fn a_refused_field_says_so_to_a_screen_reader() {
     let gateway = Gateway::new();
     let (browser, token) = browser(&gateway, "/tokens").await;
-    for (page, form, field) in [
-        ("/access/machines", "name=&groups=x", "name"),
-        ("/access", "group_name=", "group_name"),
+    for (page, form, field, status) in [
+        ("/access/machines", "name=&groups=x", "name", 422),
+        ("/access", "group_name=", "group_name", 422),
         (
             "/tokens",
             "action=show&scope_method=custom&custom_scopes=x",
             "requested_scopes",
+            422,
         ),
         // Scopes that nobody gave are no fault of the whole form either.
         (
             "/tokens",
             "action=show&scope_method=custom&custom_scopes=%5B%22x%22%5D",
             "requested_scopes",
+            403,
         ),
         // Scopes that were typed are never passed over.
         (
             "/tokens",
             "action=show&scope_method=user&custom_scopes=%5B%22x%22%5D",
             "requested_scopes",
+            422,
         ),
     ] {
         let refused = browser.form(page, &format!("csrf_token={token}&{form}")).await;
         let text = refused.text();
-        assert!(
-            [403, 422].contains(&refused.status),
-            "{page}: {} {text}",
-            refused.status
-        );
+        assert_eq!(refused.status, status, "{page}: {text}");
         let marked = format!("aria-invalid=\"true\" aria-describedby=\"fault-{field}\"");
         assert!(
             text.contains(&marked) && text.contains(&format!("id=\"fault-{field}\"")),
