@@ -1,8 +1,7 @@
 //! Signing in and out with a local account: the page, its form, and the same for programs.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -23,6 +22,7 @@ use crate::domain::secret::Secret;
 use crate::domain::{FieldFault, Kind};
 use crate::service::callers::{SESSION_COOKIE, session_cookie};
 use crate::service::login::{Error, SESSION_LENGTH};
+use crate::web::extract::questions::Questions;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
@@ -33,9 +33,8 @@ pub(super) struct Asked {
 pub(super) async fn page(
     State(state): State<AppState>,
     headers: HeaderMap,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Questions(asked): Questions<Asked>,
 ) -> Response {
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let next = asked
         .next
         .as_deref()

@@ -1,8 +1,7 @@
 //! Signing in through an identity provider: away, and back.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +17,7 @@ use crate::domain::Kind;
 use crate::domain::local_path::LocalPath;
 use crate::service::callers::session_cookie;
 use crate::service::sign_in::{ATTEMPT_LENGTH, Callback, Error, Failed};
+use crate::web::extract::questions::Questions;
 
 /// What binds a try to this browser. The prefix of RFC 6265bis is not for http, which loopback needs.
 const ATTEMPT_COOKIE: &str = "mcp_gateway_login";
@@ -45,9 +45,8 @@ pub(super) async fn begin(
     ClientIp(from): ClientIp,
     Path(name): Path<String>,
     headers: HeaderMap,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Questions(asked): Questions<Asked>,
 ) -> Response {
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let next = asked
         .next
         .as_deref()
@@ -75,9 +74,8 @@ pub(super) async fn begin(
 pub(super) async fn callback(
     State(state): State<AppState>,
     headers: HeaderMap,
-    callback: Result<Query<Callback>, QueryRejection>,
+    Questions(callback): Questions<Callback>,
 ) -> Response {
-    let callback = callback.map(|Query(callback)| callback).unwrap_or_default();
     let attempt = attempt_cookie(&headers);
     let finished = state
         .sign_in

@@ -3,4 +3,5 @@
 pub(crate) mod change;
 pub(crate) mod client_ip;
 pub(crate) mod path;
+pub(crate) mod questions;
 pub(crate) mod visitor;

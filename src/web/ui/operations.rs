@@ -1,7 +1,6 @@
 //! What nginx runs, and where the load goes; for administrators, because it names upstreams.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use crate::domain::path::ServerPath;
 use crate::domain::usage::{Point, Usage};
 use crate::service::usage::{Counting, Question};
 use crate::web::api::groups::administration;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
@@ -33,12 +33,11 @@ pub(in crate::web) struct Look {
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
-    look: Result<Query<Look>, QueryRejection>,
+    Questions(look): Questions<Look>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let who = &caller.identity;
     administration(&state, who)?;
-    let look = look.map(|Query(look)| look).unwrap_or_default();
     let span = Span::of(look.span.as_deref());
     let window = span.window(state.monitor.now().unix_ms());
     let servers = count(&state, who, window, "server").await?;

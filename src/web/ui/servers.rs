@@ -1,7 +1,6 @@
 //! The list of servers: rights first, then the words that are looked for, then the page.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use crate::domain::access::Action;
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::server::Server;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::{PageMember, is_partial};
 use crate::web::links;
 use crate::web::problem::Problem;
@@ -84,9 +84,8 @@ pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     headers: HeaderMap,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Questions(asked): Questions<Asked>,
 ) -> Response {
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let who = &caller.identity;
     let servers = match state.registry.list(who).await {
         Ok(servers) => servers,

@@ -2,8 +2,7 @@
 //!
 //! **Invariant:** a token stands in the answer to its form and nowhere else; what is kept of it cannot be used.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -21,6 +20,7 @@ use crate::service::tokens::Owner;
 use crate::web::api::sessions::end_one;
 use crate::web::api::tokens::{owner, told, wish, within_reach};
 use crate::web::extract::change::Change;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
@@ -37,10 +37,9 @@ pub(in crate::web) struct Look {
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
-    look: Result<Query<Look>, QueryRejection>,
+    Questions(look): Questions<Look>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let look = look.map(|Query(look)| look).unwrap_or_default();
     let chrome = chrome(&state, &caller, &headers, Section::Tokens);
     let here = sessions::here(&state, &caller, &headers);
     let page = shown(&state, &caller, chrome, (look.user.as_deref(), here)).await?;

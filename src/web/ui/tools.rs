@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
@@ -17,6 +16,7 @@ use crate::domain::server::Server;
 use crate::service::catalog::shown;
 use crate::web::api::catalog::{kept, seen};
 use crate::web::extract::path::Mount;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::{PageMember, is_partial};
 use crate::web::links;
 use crate::web::problem::Problem;
@@ -76,9 +76,8 @@ pub(in crate::web) async fn search(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     headers: HeaderMap,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Questions(asked): Questions<Asked>,
 ) -> Result<Response, Problem> {
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let query: String = asked.q.trim().chars().take(LONGEST_QUERY).collect();
     let words: Vec<String> = query
         .to_lowercase()

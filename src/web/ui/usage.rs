@@ -1,7 +1,6 @@
 //! Calls: drawn, and one by one.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use crate::domain::call::Kept;
 use crate::domain::path::ServerPath;
 use crate::domain::usage::{Point, Series, Usage};
 use crate::service::usage::{Counting, Error, Page, Question};
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
@@ -83,11 +83,10 @@ impl Look {
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
-    look: Result<Query<Look>, QueryRejection>,
+    Questions(look): Questions<Look>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let who = &caller.identity;
-    let look = look.map(|Query(look)| look).unwrap_or_default();
     let span = Span::of(Some(look.span.as_str()));
     let window = span.window(state.monitor.now().unix_ms());
     let mut page = empty(&look, span, chrome(&state, &caller, &headers, Section::Usage));

@@ -1,7 +1,6 @@
 //! Why somebody may do something, or not: the form and its answer.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
@@ -10,6 +9,7 @@ use super::super::faults;
 use crate::domain::{FieldFault, Kind};
 use crate::service::explain::{Explained, Question};
 use crate::web::api::groups::administration;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
@@ -22,11 +22,10 @@ const MOST_CHOICES: usize = 300;
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
-    question: Result<Query<Question>, QueryRejection>,
+    Questions(question): Questions<Question>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     administration(&state, &caller.identity)?;
-    let question = question.map(|Query(question)| question).unwrap_or_default();
     let is_sent = is_sent(&question);
     let question = said(question);
     let servers = state

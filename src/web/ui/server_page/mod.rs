@@ -9,8 +9,7 @@ pub(super) use offers::{AROUND, lines};
 
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -26,6 +25,7 @@ use crate::domain::health::Transport;
 use crate::web::api::health::refreshed;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
@@ -48,13 +48,12 @@ pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     Mount(path): Mount,
-    look: Result<Query<Look>, QueryRejection>,
+    Questions(look): Questions<Look>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let who = &caller.identity;
     let server = state.registry.visible(who, &path).await?;
     let rights = state.rights.borrow().clone();
-    let look = look.map(|Query(look)| look).unwrap_or_default();
     let span = Span::of(look.span.as_deref());
     let window = span.window(state.monitor.now().unix_ms());
     let since = Timestamp::from_unix_ms(window.from_ms);
