@@ -95,6 +95,7 @@ async fn register(
                 profile,
                 trusted: None,
                 written: Written::default(),
+                if_match: None,
             };
             registry.change(&operator, &new.path, edit).await?;
         }

@@ -48,7 +48,7 @@ const KEYS: &[Key] = &[
         "listen",
         "GATEHOUSE_LISTEN",
         "127.0.0.1:8080,127.0.0.1:7860, and the same on [::1]",
-        "TCP addresses, parted by commas; ours alone to listen on.",
+        "TCP addresses, separated by commas; ours alone to listen on.",
     ),
     key(
         "registry_url",
@@ -60,7 +60,7 @@ const KEYS: &[Key] = &[
         "server_names",
         "GATEWAY_ADDITIONAL_SERVER_NAMES",
         "none",
-        "Host names that requests may be sent to, beside that of registry_url, localhost and addresses; parted by commas.",
+        "Host names that requests may be sent to, beside that of registry_url, localhost and addresses; separated by commas.",
     ),
     key(
         "ec2_metadata_url",
@@ -72,13 +72,13 @@ const KEYS: &[Key] = &[
         "allowed_origins",
         "ALLOWED_ORIGINS",
         "none",
-        "Origins whose pages may call servers, beside our own, such as `https://app.example.com`; parted by commas.",
+        "Origins whose pages may call servers, beside our own, such as `https://app.example.com`; separated by commas.",
     ),
     key(
         "trusted_proxies",
         "TRUSTED_PROXIES",
         "none",
-        "Addresses or networks whose X-Forwarded-For is believed, parted by commas.",
+        "Addresses or networks whose X-Forwarded-For is believed, separated by commas.",
     ),
     key(
         "nginx",
@@ -222,7 +222,7 @@ const KEYS: &[Key] = &[
         "advertised_scopes",
         "MCP_ADVERTISED_SCOPES",
         "the scopes of the provider",
-        "What MCP clients are told to ask the authorization server for; parted by commas or spaces.",
+        "What MCP clients are told to ask the authorization server for; separated by commas or spaces.",
     ),
     key(
         "static_token_auth",

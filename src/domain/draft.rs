@@ -53,6 +53,7 @@ const KNOWN: &[&str] = &[
     "auth_credential",
     "identity_headers",
     "csrf_token",
+    "if_match",
 ];
 
 impl Draft {
@@ -115,11 +116,13 @@ impl Draft {
         let trusted = reader.flag("trusted");
         let profile = reader.profile(Some(old));
         let written = reader.written();
+        let if_match = reader.text("if_match");
         match (profile, reader.faults) {
             (Some(profile), faults) if faults.is_empty() => Ok(Edit {
                 profile,
                 trusted,
                 written,
+                if_match,
             }),
             (_, faults) => Err(faults),
         }

@@ -47,6 +47,9 @@ pub enum Refused {
     /// The store says nothing of this name.
     #[error("the store says nothing of the scope {0}; the file counts already")]
     NotStored(String),
+    /// The scope is not the one any more that was looked at.
+    #[error("somebody has changed it meanwhile; nothing was saved")]
+    Changed,
     /// A field cannot be taken.
     #[error("a field cannot be taken")]
     Field(FieldFault),
@@ -57,7 +60,7 @@ impl Refused {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unknown(_) | Self::NotStored(_) => Kind::NotFound,
-            Self::Exists(_) | Self::Empty(_) => Kind::Conflict,
+            Self::Exists(_) | Self::Empty(_) | Self::Changed => Kind::Conflict,
             Self::BuiltIn(_) => Kind::Forbidden,
             Self::Field(_) => Kind::Invalid,
         }

@@ -176,7 +176,7 @@ fn given(fields: &Map<String, Value>, field: &str) -> Option<Value> {
     }
 }
 
-/// A name that a new scope may have: tokens list scopes parted by spaces, challenges quote them (RFC 6749 section 3.3).
+/// A name that a new scope may have: tokens list scopes separated by spaces, challenges quote them (RFC 6749 section 3.3).
 pub fn check_scope_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > 128 {
         return Err("it must have 1 to 128 characters");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::egress::{Egress, Written};
 use super::path::ServerPath;
@@ -72,6 +73,8 @@ pub struct Edit {
     pub trusted: Option<bool>,
     /// Secrets.
     pub written: Written,
+    /// The [`Server::etag`] of the record that was looked at, by whoever wants to change only that one.
+    pub if_match: Option<String>,
 }
 
 /// A registered server.
@@ -93,6 +96,18 @@ pub struct Server {
     pub registered_at: Timestamp,
     /// When the record last changed.
     pub updated_at: Timestamp,
+}
+
+impl Server {
+    /// What tells this state of the record from any other, as an entity tag does (RFC 9110, section 8.8.3). Switching a
+    /// server on or off leaves it: whoever edits the record does not undo that.
+    pub fn etag(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(serde_json::to_vec(&self.profile).unwrap_or_default());
+        digest.update([u8::from(self.trusted)]);
+        digest.update(self.sealed.as_deref().unwrap_or_default());
+        hex::encode(digest.finalize().get(..16).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

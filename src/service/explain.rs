@@ -49,9 +49,9 @@ impl Error {
 pub struct Question {
     /// A local account, if neither groups nor scopes are named; or the asker's own, as their tokens are listed under it.
     pub user: Option<String>,
-    /// Groups, parted by commas.
+    /// Groups, separated by commas.
     pub groups: Option<String>,
-    /// Scopes held beside those of the groups, parted by commas.
+    /// Scopes held beside those of the groups, separated by commas.
     pub scopes: Option<String>,
     /// A server, by its path or name; or an agent.
     pub server: Option<String>,

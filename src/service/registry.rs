@@ -154,16 +154,20 @@ impl Registry {
         Ok((server, revision))
     }
 
-    /// Replace what is said about a server.
+    /// Replace what is said about a server, unless somebody else has done so meanwhile.
     pub async fn change(&self, permit: &Permit, path: &ServerPath, edit: Edit) -> Result<Revision, Error> {
         let Edit {
             profile,
             trusted,
             written,
+            if_match,
         } = edit;
         self.check_address(&profile).await?;
         let mut trusted = trust(permit, trusted)?;
         let before = self.store.server(path).await?.ok_or(Error::Unknown)?;
+        if if_match.is_some_and(|etag| etag != before.etag()) {
+            return Err(store::Error::Changed.into());
+        }
         let moved = before.profile.proxy_pass_url.origin() != profile.proxy_pass_url.origin();
         // Trust was given to a host. Who may not give it may not take it along to another one either.
         if moved && !permit.is_administrator() {
@@ -179,7 +183,7 @@ impl Registry {
             .seal_credentials(path, &credentials.map_err(Error::Field)?)?;
         let event = self.event(permit, Deed::ServerChanged, path);
         self.store
-            .update_server(path, profile, sealed, trusted, event)
+            .update_server(&before, profile, sealed, trusted, event)
             .await?
             .ok_or(Error::Unknown)
     }

@@ -10,6 +10,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
@@ -80,6 +81,17 @@ pub struct Preview {
     pub before: Option<Map<String, Value>>,
     /// As it would be.
     pub after: Map<String, Value>,
+    /// The same, to be taken in.
+    pub document: ScopeDocument,
+}
+
+/// What tells a state of a scope from any other, as an entity tag does (RFC 9110, section 8.8.3); nothing if there is none.
+pub fn etag(document: Option<&Map<String, Value>>) -> String {
+    let Some(document) = document else {
+        return String::new();
+    };
+    let digest = Sha256::digest(serde_json::to_vec(document).unwrap_or_default());
+    hex::encode(digest.get(..16).unwrap_or_default())
 }
 
 /// The groups and scopes.
@@ -192,6 +204,24 @@ impl Scopes {
         self.change(permit, |groups| Ok(groups.import(documents))).await
     }
 
+    /// Put a document in the place of what its name says, as long as that has this [`etag`] if one is given.
+    pub async fn replace(
+        &self,
+        permit: &Permit,
+        document: ScopeDocument,
+        if_match: Option<&str>,
+    ) -> Result<(), Error> {
+        let wish = |groups: &Groups| {
+            let before = groups.policy().document(&document.name);
+            let etag = etag(before.map(|document| document.value()).as_ref());
+            if if_match.is_some_and(|seen| seen != etag) {
+                return Err(Refused::Changed);
+            }
+            Ok(groups.import(vec![document]))
+        };
+        self.change(permit, wish).await.map(drop)
+    }
+
     /// What taking in a text would change, name by name: before and after. Nothing is kept; what would be refused is.
     pub async fn preview(&self, permit: &Permit, text: &str) -> Result<Vec<Preview>, Error> {
         if !permit.is_administrator() {
@@ -203,8 +233,12 @@ impl Scopes {
         for document in &documents {
             let name = document.name.clone();
             let before = present.policy().document(&name).map(|document| document.value());
-            let after = document.value();
-            previews.push(Preview { name, before, after });
+            previews.push(Preview {
+                name,
+                before,
+                after: document.value(),
+                document: document.clone(),
+            });
         }
         let next = present.after(&present.import(documents));
         self.check_groups(&next).await?;

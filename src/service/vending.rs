@@ -196,7 +196,7 @@ fn check(order: &Order<'_>) -> Result<(), Error> {
     for group in &order.groups {
         check_name(group).map_err(|reason| Error::Field("groups", reason))?;
     }
-    // RFC 6749 section 3.3: scope names are parted by spaces.
+    // RFC 6749 section 3.3: scope names are separated by spaces.
     if order
         .scopes
         .iter()

@@ -143,10 +143,16 @@ async fn servers_come_change_and_go(store: &dyn Store) {
     };
     let change = event(Deed::ServerChanged, "/time");
     let third = store
-        .update_server(&time.path, profile, Some(vec![7]), None, change)
+        .update_server(&time, profile.clone(), Some(vec![7]), None, change.clone())
         .await
         .unwrap()
         .unwrap();
+    // Whoever looked at the record before that changes nothing; who never saw it is told that there is none.
+    let late = store.update_server(&time, profile.clone(), None, None, change.clone());
+    assert!(matches!(late.await, Err(Error::Changed)));
+    let nowhere = server("/nowhere");
+    let stranger = store.update_server(&nowhere, profile, None, None, change);
+    assert_eq!(stranger.await.unwrap(), None);
     let off = store
         .switch_server(&time.path, false, event(Deed::ServerDisabled, "/time"))
         .await
@@ -162,9 +168,9 @@ async fn servers_come_change_and_go(store: &dyn Store) {
     // Trust is told apart from the change that it came with, and only when it is another one.
     for trusted in [Some(true), Some(false), None] {
         let change = event(Deed::ServerChanged, "/time");
-        let profile = now.profile.clone();
+        let now = store.server(&time.path).await.unwrap().unwrap();
         store
-            .update_server(&time.path, profile, None, trusted, change)
+            .update_server(&now, now.profile.clone(), None, trusted, change)
             .await
             .unwrap();
     }

@@ -50,6 +50,9 @@ pub enum Error {
     /// The path clashes with a registered one.
     #[error("Server already exists: {0}")]
     Taken(ServerPath),
+    /// The record is not the one any more that was looked at.
+    #[error("somebody has changed it meanwhile; nothing was saved")]
+    Changed,
     /// The file was written by a newer version.
     #[error(
         "the store is of a newer version: it is at step {found}, this program knows {known}; use the newer program"
@@ -69,7 +72,7 @@ impl Error {
     /// What it means to a caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Taken(_) => Kind::Conflict,
+            Self::Taken(_) | Self::Changed => Kind::Conflict,
             Self::Newer { .. } => Kind::Internal,
             Self::Backend(_) => Kind::Unavailable,
         }
@@ -147,10 +150,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn server(&self, path: &ServerPath) -> Result<Option<Server>, Error>;
     /// Keep a new server. A path that clashes is [`Error::Taken`].
     async fn insert_server(&self, server: Server, event: Event) -> Result<Revision, Error>;
-    /// Replace what its owner says about a server and its sealed secrets, and the trust in it when given. `None`: there is no such server.
+    /// Replace what its owner says about a server and its sealed secrets, and the trust in it when given, as long as the
+    /// record is still as it was `before`: else [`Error::Changed`]. `None`: there is no such server.
     async fn update_server(
         &self,
-        path: &ServerPath,
+        before: &Server,
         profile: Profile,
         sealed: Option<Vec<u8>>,
         trusted: Option<bool>,

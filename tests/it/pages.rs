@@ -103,6 +103,74 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
 }
 
 #[tokio::test]
+async fn of_two_windows_on_a_server_the_later_one_is_told_of_the_earlier() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    gateway.register("/weather", &upstream.url)
+        .await;
+    let browser = gateway.signed_in().await.with("accept", "text/html");
+    let browser = browser.with("sec-fetch-site", "same-origin");
+    let etag = |page: &str| {
+        let after = page.split("name=\"if_match\" value=\"").nth(1).unwrap();
+        after.split('"').next().unwrap().to_owned()
+    };
+    let save = async |etag: &str, words: &str| {
+        let form = format!(
+            "name=Weather&proxy_pass_url={}&if_match={etag}&description={words}",
+            upstream.url
+        );
+        browser.form("/edit/weather", &form).await
+    };
+    let seen = etag(&browser.get("/edit/weather").await.text());
+    assert_eq!(browser.form("/toggle/weather", "").await.status, 303);
+    assert_eq!(
+        save(&seen, "of+the+one+window").await.status,
+        303,
+        "switching is no change of the record"
+    );
+    let late = save(&seen, "of+the+other").await;
+    let text = late.text();
+    assert_eq!(late.status, 409, "{text}");
+    assert!(text.contains("somebody has changed it meanwhile"), "{text}");
+    assert!(
+        text.contains(">of the other</textarea>"),
+        "what was typed stays: {text}"
+    );
+    assert!(text.contains("What is saved now: of the one window"), "{text}");
+    let now = browser.get("/edit/weather").await.text();
+    assert!(now.contains(">of the one window</textarea>"), "{now}");
+    // Whoever saves it again has seen what it undoes, and means it.
+    assert_eq!(save(&etag(&text), "of+the+other").await.status, 303);
+    assert!(
+        browser
+            .get("/edit/weather")
+            .await
+            .text()
+            .contains(">of the other</textarea>")
+    );
+}
+
+#[tokio::test]
+async fn a_description_may_be_left_out_by_a_person() {
+    let gateway = Gateway::new();
+    let browser = gateway.signed_in().await.with("accept", "text/html");
+    let browser = browser.with("sec-fetch-site", "same-origin");
+    let page = browser.get("/register").await.text();
+    let needed: Vec<&str> = page
+        .split("<label for=\"")
+        .skip(1)
+        .filter(|label| label.contains(">required<"))
+        .collect();
+    let needed: Vec<&str> = needed
+        .iter()
+        .filter_map(|label| label.split('"').next())
+        .collect();
+    assert_eq!(needed, ["name", "path", "proxy_pass_url"]);
+    let form = "name=Quiet&path=%2Fquiet&description=&proxy_pass_url=http%3A%2F%2F127.0.0.1%3A9";
+    assert_eq!(browser.form("/register", form).await.status, 303);
+}
+
+#[tokio::test]
 async fn every_page_has_its_policy_and_its_stylesheet() {
     let gateway = Gateway::new();
     let page = gateway.anonymous().get("/login").await;

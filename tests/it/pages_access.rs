@@ -92,7 +92,7 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
     let saved = send("/access/scopes", "save", scope("[x]")).await;
     assert_eq!(
         (saved.status, saved.header("location")),
-        (303, "/access/scopes/night"),
+        (303, "/access/scopes/night?saved=yes"),
         "{}",
         saved.text()
     );
@@ -189,6 +189,57 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
         half.status == 422 && half.text().contains("name a server, or a permission"),
         "{}",
         half.text()
+    );
+}
+
+#[tokio::test]
+async fn of_two_windows_on_a_scope_the_later_one_is_told_of_the_earlier() {
+    let gateway = Gateway::new();
+    let (browser, token) = browser(&gateway, "/access/scopes").await;
+    let etag = |page: &str| inside(page, "name=\"if_match\" value=\"", "\"").to_owned();
+    let save = |if_match: String, words: &str| {
+        let text = format!(
+            "scope_name: night\ndescription: {words}\nserver_access: [{{server: nowhere, methods: [tools/call], tools: [x]}}]\n"
+        );
+        let fields = [
+            ("csrf_token", &*token),
+            ("action", "save"),
+            ("if_match", &*if_match),
+            ("text", &*text),
+        ];
+        let form = serde_urlencoded(&fields);
+        let browser = browser.clone();
+        async move { browser.form("/access/scopes/night", &form).await }
+    };
+    let new = save(String::new(), "first").await;
+    assert_eq!(new.header("location"), "/access/scopes/night?saved=yes");
+    let page = browser.get("/access/scopes/night?saved=yes").await.text();
+    assert!(page.contains("Saved. It counts from now on."), "{page}");
+    assert!(
+        page.contains("No server is registered under this name: <code>nowhere</code>"),
+        "{page}"
+    );
+    let seen = etag(&page);
+    assert_eq!(save(seen.clone(), "of the one window").await.status, 303);
+    let late = save(seen, "of the other").await;
+    let text = late.text();
+    assert_eq!(late.status, 409, "{text}");
+    assert!(
+        text.contains("somebody has changed it meanwhile") && text.contains("description: of the other"),
+        "{text}"
+    );
+    // What saving would undo is shown, and whoever saves it again means it.
+    assert!(
+        inside(&text, "This would change", "</section>").contains("of the one window"),
+        "{text}"
+    );
+    assert_eq!(save(etag(&text), "of the other").await.status, 303);
+    assert!(
+        browser
+            .get("/access/scopes/night")
+            .await
+            .text()
+            .contains("of the other")
     );
 }
 

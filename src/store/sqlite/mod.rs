@@ -108,15 +108,15 @@ impl Store for Sqlite {
 
     async fn update_server(
         &self,
-        path: &ServerPath,
+        before: &Server,
         profile: Profile,
         sealed: Option<Vec<u8>>,
         trusted: Option<bool>,
         event: Event,
     ) -> Result<Option<Revision>, Error> {
-        let path = path.clone();
+        let before = (before.path.clone(), before.etag());
         self.change(
-            move |tx| servers::update(tx, &path, (&profile, sealed.as_deref()), trusted, &event),
+            move |tx| servers::update(tx, &before, (&profile, sealed.as_deref()), trusted, &event),
             |revision| *revision,
         )
         .await

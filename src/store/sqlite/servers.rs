@@ -137,20 +137,25 @@ fn trust_event(tx: &Transaction<'_>, trusted: bool, event: &Event) -> Result<(),
 
 pub(super) fn update(
     tx: &Transaction<'_>,
-    path: &ServerPath,
+    (path, etag): &(ServerPath, String),
     (profile, sealed): (&Profile, Option<&[u8]>),
     trusted: Option<bool>,
     event: &Event,
 ) -> Result<Option<Revision>, Error> {
+    let Some(before) = find(tx, path)? else {
+        return Ok(None);
+    };
+    if before.etag() != *etag {
+        return Err(Error::Changed);
+    }
     let profile = serde_json::to_string(profile).map_err(backend)?;
-    let sql = "SELECT trusted FROM servers WHERE path = ?1";
-    let before: Option<bool> = tx.query_row(sql, [path.as_str()], |row| row.get(0)).optional()?;
     let sql = "UPDATE servers SET profile = ?2, trusted = coalesce(?3, trusted), updated_at = ?4, sealed = ?5 WHERE path = ?1";
     let touched = tx.execute(sql, (path.as_str(), profile, trusted, event.at.unix(), sealed))?;
     let revision = mark(tx, path, touched, event)?;
-    match (before, trusted) {
-        (Some(before), Some(now)) if before != now => trust_event(tx, now, event)?,
-        _ => {}
+    if let Some(now) = trusted
+        && now != before.trusted
+    {
+        trust_event(tx, now, event)?;
     }
     Ok(revision)
 }

@@ -218,7 +218,7 @@ fn list_of(draft: &Draft, fields: &[&str]) -> Result<Vec<String>, Problem> {
     let words: Vec<String> = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
     if words.is_empty() {
         let field = fields.first().copied().unwrap_or_default();
-        let fault = FieldFault::new(field, "expected names of groups, parted by commas");
+        let fault = FieldFault::new(field, "expected names of groups, separated by commas");
         return Err(Problem::fields(vec![fault]));
     }
     Ok(words)

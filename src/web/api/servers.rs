@@ -69,7 +69,13 @@ pub(in crate::web) async fn create(
 /// `POST /register`.
 pub(in crate::web) async fn register(State(state): State<AppState>, change: Change) -> Response {
     let written = (&*change.caller.identity, &change.draft);
-    match create(&state, written, Description::Required).await {
+    // Programs must say what a server is for; a person may (design document, "New Server Registration").
+    let description = if change.from_page {
+        Description::Optional
+    } else {
+        Description::Required
+    };
+    match create(&state, written, description).await {
         Ok((server, _)) if change.from_page => Redirect::to(&links::saved(&server.path)).into_response(),
         Err(problem) if change.from_page => server_form::refused(&state, &change, None, &problem),
         Err(problem) => problem.into_response(),
@@ -159,7 +165,7 @@ pub(in crate::web) async fn edit(
     match apply_edit(&state, &path, &change).await {
         Ok(()) if change.from_page => Redirect::to(&links::saved(&path)).into_response(),
         Ok(()) => Redirect::to(links::HOME).into_response(),
-        Err(problem) if change.from_page => server_form::refused(&state, &change, Some(&path), &problem),
+        Err(problem) if change.from_page => server_form::edit_refused(&state, &change, &path, &problem).await,
         Err(problem) => problem.into_response(),
     }
 }
@@ -169,7 +175,9 @@ async fn apply_edit(state: &AppState, path: &ServerPath, change: &Change) -> Res
         .registry
         .may(&change.caller.identity, Action::Modify, path)
         .await?;
-    let edit = change.draft.changed(&server.profile).map_err(Problem::fields)?;
+    let mut edit = change.draft.changed(&server.profile).map_err(Problem::fields)?;
+    // What was not written is taken from this record, so it must be this one that is replaced.
+    edit.if_match.get_or_insert_with(|| server.etag());
     let revision = state.registry.change(&permit, path, edit).await?;
     // The answer comes when calls go to the new address.
     standing(state, path, revision).await;

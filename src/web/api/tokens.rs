@@ -138,7 +138,7 @@ pub(in crate::web) fn wish(fields: &Map<String, Value>) -> Result<Wish, Problem>
                     .ok_or_else(|| fault("requested_scopes", "requested_scopes must be a list of strings"))?,
             )
         }
-        // A form's field: names parted by spaces.
+        // A form's field: names separated by spaces.
         Some(Value::String(text)) => Some(text.split_whitespace().map(str::to_owned).collect()),
         Some(_) => {
             return Err(fault(

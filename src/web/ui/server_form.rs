@@ -5,10 +5,12 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::domain::Kind;
 use crate::domain::access::Action;
 use crate::domain::audit::{Deed, Event};
+use crate::domain::draft::Draft;
 use crate::domain::path::ServerPath;
-use crate::domain::server::Server;
+use crate::domain::server::{Profile, Server};
 use crate::domain::upstream::UpstreamUrl;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
@@ -23,7 +25,7 @@ use super::chrome::chrome;
 /// Fields that lie folded in the form.
 const ENDPOINTS: [&str; 2] = ["mcp_endpoint", "sse_endpoint"];
 /// The others. What is wrong with a field that the form does not have is said above it.
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 19] = [
     "",
     "name",
     "server_name",
@@ -35,6 +37,7 @@ const FIELDS: [&str; 18] = [
     "auth_credential",
     "auth_header_name",
     "headers",
+    "identity_headers",
     "num_tools",
     "num_stars",
     "license",
@@ -76,7 +79,7 @@ pub(in crate::web) async fn edit_page(
     };
     let chrome = chrome(&state, &caller, &headers, Section::Servers);
     let is_admin = state.rights.borrow().is_administrator(&caller.identity);
-    let mut page = form(chrome, Some(&path), written(&server), Vec::new(), is_admin);
+    let mut page = form(chrome, Some(&path), shown(&server), Vec::new(), is_admin);
     match state.registry.history(&permit, &path).await {
         Ok(events) => page.history = events.iter().map(past).collect(),
         Err(error) => return Problem::from(error).into_response(),
@@ -95,6 +98,60 @@ pub(in crate::web) fn refused(
     state
         .view
         .page(status, &again(state, change, path, faults(problem)))
+}
+
+/// The same of a server that is edited. When somebody else has changed it meanwhile, what is saved now stands beside what
+/// was typed, and whoever saves the page again means it.
+pub(in crate::web) async fn edit_refused(
+    state: &AppState,
+    change: &Change,
+    path: &ServerPath,
+    problem: &Problem,
+) -> Response {
+    let who = &change.caller.identity;
+    if problem.kind() != Kind::Conflict {
+        return refused(state, change, Some(path), problem);
+    }
+    let now = match state.registry.may(who, Action::Modify, path).await {
+        Ok((_, server)) => server,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let mut page = again(state, change, Some(path), faults(problem));
+    let differences = differences(&change.draft, &now);
+    page.faults.extend(differences);
+    page.if_match = now.etag();
+    let (status, _) = status(problem.kind());
+    state.view.page(status, &page)
+}
+
+/// What is saved of a server where something else was typed.
+fn differences(draft: &Draft, now: &Server) -> Vec<Fault> {
+    let Ok(typed) = draft.changed(&now.profile) else {
+        return Vec::new();
+    };
+    let trust = typed.trusted.unwrap_or(now.trusted);
+    let [typed, saved] = [(&typed.profile, trust), (&now.profile, now.trusted)]
+        .map(|(profile, trust)| [written(profile), vec![("trusted", trust.to_string())]].concat());
+    let other = saved
+        .into_iter()
+        .zip(typed)
+        .filter(|((_, saved), (_, typed))| saved != typed);
+    let named = other.filter(|((field, _), _)| FIELDS.contains(field) || ENDPOINTS.contains(field));
+    let told = named.map(|((field, saved), _)| Fault {
+        field: field.to_owned(),
+        message: match saved.as_str() {
+            "" => "What is saved now is empty.".to_owned(),
+            saved => format!("What is saved now: {}", shortened(saved)),
+        },
+    });
+    told.collect()
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// The form again, with what was typed and what the server said when it was tried.
@@ -217,6 +274,7 @@ fn form(
         identity_headers: text("identity_headers") != "false",
         is_python: text("is_python") == "true",
         pinned: text("pinned") == "true",
+        if_match: text("if_match"),
         trusted: text("trusted") == "true",
         is_admin,
         trial: None,
@@ -264,9 +322,21 @@ fn address(url: Option<&UpstreamUrl>) -> String {
     url.map(ToString::to_string).unwrap_or_default()
 }
 
-/// The record as form fields.
-fn written(server: &Server) -> Map<String, Value> {
-    let profile = &server.profile;
+/// The record as the form shows it.
+fn shown(server: &Server) -> Map<String, Value> {
+    let fields = written(&server.profile).into_iter();
+    let more = [
+        ("trusted", server.trusted.to_string()),
+        ("if_match", server.etag()),
+    ];
+    fields
+        .chain(more)
+        .map(|(name, text)| (name.to_owned(), Value::String(text)))
+        .collect()
+}
+
+/// What its owner says about a server, as form fields.
+fn written(profile: &Profile) -> Vec<(&'static str, String)> {
     let egress = &profile.egress;
     let headers: Vec<String> = egress
         .custom_header_names
@@ -278,7 +348,7 @@ fn written(server: &Server) -> Map<String, Value> {
     } else {
         serde_json::to_string_pretty(&profile.metadata).unwrap_or_default()
     };
-    let fields = [
+    vec![
         ("name", profile.name.clone()),
         ("proxy_pass_url", profile.proxy_pass_url.to_string()),
         ("mcp_endpoint", address(profile.mcp_endpoint.as_ref())),
@@ -298,12 +368,7 @@ fn written(server: &Server) -> Map<String, Value> {
         ("identity_headers", egress.identity_headers.to_string()),
         ("is_python", profile.is_python.to_string()),
         ("pinned", profile.pinned.to_string()),
-        ("trusted", server.trusted.to_string()),
-    ];
-    fields
-        .into_iter()
-        .map(|(name, text)| (name.to_owned(), Value::String(text)))
-        .collect()
+    ]
 }
 
 #[cfg(test)]

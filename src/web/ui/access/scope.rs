@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::super::chrome::chrome;
 use super::super::faults;
@@ -11,16 +12,21 @@ use super::super::server_page::{AROUND, lines};
 use super::typed;
 use crate::domain::access::Permit;
 use crate::domain::catalog::diff_within;
-use crate::domain::groups::{Groups, Source};
+use crate::domain::groups::{Groups, Refused, Source};
+use crate::domain::identity::Identity;
+use crate::domain::scope::Rule;
+use crate::domain::scope_document::ScopeDocument;
 use crate::domain::{FieldFault, Kind};
+use crate::service::scopes::{Error, Preview, etag};
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::pages::{Chrome, Diff, ScopePage, Section};
+use crate::web::view::pages::{Chrome, ScopePage, Section};
 
 /// Where a new scope begins.
 const NEW: &str = "scope_name: readers
@@ -46,11 +52,18 @@ pub(in crate::web) async fn new_page(
     Ok(state.view.page(StatusCode::OK, &page))
 }
 
+/// What the address of a scope's page asks.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Asked {
+    saved: Option<String>,
+}
+
 /// `GET /access/scopes/{name}`.
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
     Rest(name): Rest,
+    Questions(questions): Questions<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     administration(&state, &caller.identity)?;
@@ -59,8 +72,31 @@ pub(in crate::web) async fn page(
     let document = groups.policy().document(&name).ok_or_else(|| unknown(&name))?;
     let text = document.to_yaml();
     let text = text.map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
-    let page = form(chrome, Some(&name), &groups, text);
+    let page = ScopePage {
+        if_match: etag(Some(&document.value())),
+        is_saved: questions.saved.is_some(),
+        unknown_servers: unknown_servers(&state, &caller.identity, &document).await?,
+        ..form(chrome, Some(&name), &groups, text)
+    };
     Ok(state.view.page(StatusCode::OK, &page))
+}
+
+/// Names in a scope's rules by which no server is called: whoever mistypes one is told, and nothing is refused, since a
+/// scope may be there before its servers.
+async fn unknown_servers(
+    state: &AppState,
+    who: &Identity,
+    document: &ScopeDocument,
+) -> Result<Vec<String>, Problem> {
+    let servers = state.registry.list(who).await?;
+    let is_known = |rule: &&Rule| {
+        let mut known = servers.iter();
+        known.any(|server| rule.names_server(&server.path) || rule.names(&server.profile.name))
+    };
+    let rules = document.scope.rules.iter().filter(|rule| !is_known(rule));
+    Ok(rules
+        .filter_map(|rule| rule.server().map(str::to_owned))
+        .collect())
 }
 
 fn unknown(name: &str) -> Problem {
@@ -71,8 +107,11 @@ fn form(chrome: Chrome, name: Option<&str>, groups: &Groups, text: String) -> Sc
     ScopePage {
         chrome,
         name: name.unwrap_or_default().to_owned(),
+        if_match: String::new(),
         action: name.map_or_else(|| links::ACCESS_SCOPES.to_owned(), links::scope),
         text,
+        is_saved: false,
+        unknown_servers: Vec::new(),
         source: name.map_or(Source::Store, |name| groups.source(name)).as_str(),
         overrides: name.is_some_and(|name| groups.overrides_file(name)),
         faults: Vec::new(),
@@ -133,32 +172,56 @@ async fn written(state: &AppState, change: &Change, name: Option<&str>) -> Resul
     let permit = administration(state, &change.caller.identity)?;
     let text = typed(&change.draft, "text");
     let saves = typed(&change.draft, "action") == "save";
-    let outcome = try_text(state, &permit, (&text, name), saves).await;
-    if let (Ok((saved, _)), true) = (&outcome, saves) {
-        return Ok(Redirect::to(&links::scope(saved)).into_response());
-    }
     let chrome = chrome(state, &change.caller, &change.headers, Section::Access);
-    let mut page = form(chrome, name, &state.scopes.groups().await?, text);
-    let mut status = StatusCode::OK;
-    match outcome {
-        Ok((_, changes)) => {
-            page.is_same = changes.is_none();
-            page.changes = changes;
+    let mut page = ScopePage {
+        if_match: typed(&change.draft, "if_match"),
+        ..form(chrome, name, &state.scopes.groups().await?, text.clone())
+    };
+    let preview = match try_text(state, &permit, (&text, name)).await {
+        Ok(preview) => preview,
+        Err(problem) => return Ok(refused(state, page, &problem)),
+    };
+    if saves {
+        let new = preview.document.clone();
+        let if_match = change.draft.0.get("if_match").and_then(|etag| etag.as_str());
+        match state.scopes.replace(&permit, new, if_match).await {
+            Ok(()) => {
+                let here = links::asking(&links::scope(&preview.name), &[("saved", "yes")]);
+                return Ok(Redirect::to(&here).into_response());
+            }
+            // What is different now is shown below, and whoever saves the page again means it.
+            Err(Error::Refused(Refused::Changed)) => {
+                page.if_match = etag(preview.before.as_ref());
+                page.faults = faults::of(&Problem::from(Error::from(Refused::Changed))).1;
+            }
+            Err(error) => return Ok(refused(state, page, &Problem::from(error))),
         }
-        Err(problem) => (status, page.faults) = faults::of(&problem),
     }
+    let (before, after) = (preview.before.as_ref(), Some(&preview.after));
+    page.changes = (before != after).then(|| lines(&diff_within(before, after, AROUND)));
+    page.is_same = page.changes.is_none();
+    page.unknown_servers = unknown_servers(state, &change.caller.identity, &preview.document).await?;
+    let status = if page.faults.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::CONFLICT
+    };
     Ok(state.view.page(status, &page))
 }
 
-/// The name of the scope that a text is of, and what it changes; none when it says what holds already.
+fn refused(state: &AppState, page: ScopePage, problem: &Problem) -> Response {
+    let (status, faults) = faults::of(problem);
+    state.view.page(status, &ScopePage { faults, ..page })
+}
+
+/// What a text would make of the one scope that it is of.
 async fn try_text(
     state: &AppState,
     permit: &Permit,
     (text, name): (&str, Option<&str>),
-    saves: bool,
-) -> Result<(String, Option<Diff>), Problem> {
+) -> Result<Preview, Problem> {
     let previews = state.scopes.preview(permit, text).await?;
-    let [preview] = previews.as_slice() else {
+    let Ok([preview]) = <[Preview; 1]>::try_from(previews) else {
         let words = "expected one scope, with its `scope_name`";
         return Err(Problem::fields(vec![FieldFault::new("text", words)]));
     };
@@ -173,10 +236,5 @@ async fn try_text(
         let words = format!("there is a scope `{}` already", preview.name);
         return Err(Problem::fields(vec![FieldFault::new("scope_name", words)]));
     }
-    let (before, after) = (preview.before.as_ref(), Some(&preview.after));
-    let changes = (before != after).then(|| lines(&diff_within(before, after, AROUND)));
-    if saves {
-        state.scopes.import_text(permit, text).await?;
-    }
-    Ok((preview.name.clone(), changes))
+    Ok(preview)
 }

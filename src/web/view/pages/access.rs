@@ -111,6 +111,12 @@ pub struct ScopePage {
     pub action: String,
     /// Its text.
     pub text: String,
+    /// Which state of the scope the form is of; empty when there is none.
+    pub if_match: String,
+    /// Whether it was saved a moment ago.
+    pub is_saved: bool,
+    /// Servers that it names and nobody has registered.
+    pub unknown_servers: Vec<String>,
     /// `file` or `store`.
     pub source: &'static str,
     /// Whether the store says something else than the file.
@@ -134,6 +140,9 @@ impl Page for ScopePage {
             name: String::new(),
             action: "/access/scopes".to_owned(),
             text: "scope_name: x".to_owned(),
+            if_match: String::new(),
+            is_saved: false,
+            unknown_servers: Vec::new(),
             source: "store",
             overrides: false,
             faults: Vec::new(),
@@ -158,6 +167,8 @@ impl Page for ScopePage {
         let same = Self {
             changes: None,
             is_same: true,
+            is_saved: true,
+            unknown_servers: vec![hostile(), "none".to_owned()],
             source: "file",
             overrides: false,
             ..known.clone()

@@ -135,6 +135,8 @@ pub struct ServerForm {
     pub is_python: bool,
     /// Whether its tools change only with approval.
     pub pinned: bool,
+    /// Which state of the record the form is of; empty for a new one.
+    pub if_match: String,
     /// Whether it is trusted.
     pub trusted: bool,
     /// Whether the person may say so.
@@ -175,6 +177,7 @@ impl Page for ServerForm {
             identity_headers: true,
             is_python: false,
             pinned: false,
+            if_match: String::new(),
             trusted: true,
             is_admin: true,
             trial: Trial::samples().pop(),
@@ -212,6 +215,7 @@ impl Page for ServerForm {
             editing: Some("/weather".to_owned()),
             mcp_endpoint: "http://127.0.0.1:9/rpc".to_owned(),
             sse_endpoint: hostile(),
+            if_match: "0f".repeat(16),
             endpoints_at_fault: true,
             action: "/edit/weather".to_owned(),
             history: vec![Past {
