@@ -47,6 +47,8 @@ pub struct Words<'a> {
     pub tool: &'a str,
     /// Whose.
     pub principal: &'a str,
+    /// Whether its answer stayed open: how long it did says nothing of how quickly anybody answers.
+    pub is_stream: bool,
 }
 
 /// Counts calls into a window.
@@ -61,6 +63,7 @@ pub struct Tally {
 
 #[derive(Debug, Default)]
 struct Cell {
+    calls: u64,
     errors: u64,
     durations: Vec<u32>,
 }
@@ -74,7 +77,7 @@ pub struct Figures {
     pub errors: u64,
     /// Which share that is, from 0 to 1.
     pub error_rate: f64,
-    /// Half of them took no longer, in milliseconds.
+    /// Half of them took no longer, in milliseconds; those whose answer stayed open are not among them.
     pub p50_ms: u32,
     /// 95 of 100 took no longer.
     pub p95_ms: u32,
@@ -137,7 +140,8 @@ impl Tally {
     /// Count one call of the window.
     pub fn add(&mut self, at_ms: i64, call: Words<'_>, status: u16, duration_ms: u32) {
         let piece = (at_ms - self.window.from_ms).div_euclid(self.window.step_ms.max(1));
-        self.total.add(status, duration_ms);
+        let took = (!call.is_stream).then_some(duration_ms);
+        self.total.add(status, took);
         self.key.clear();
         match self.by {
             By::Server => self.key.push_str(call.server),
@@ -152,14 +156,13 @@ impl Tally {
             self.series.insert(self.key.clone(), BTreeMap::new());
         }
         if let Some(series) = self.series.get_mut(&self.key) {
-            series.entry(piece).or_default().add(status, duration_ms);
+            series.entry(piece).or_default().add(status, took);
         }
     }
 
     /// The figures.
     pub fn finish(self) -> Usage {
-        let calls =
-            |points: &BTreeMap<i64, Cell>| points.values().map(|cell| cell.durations.len()).sum::<usize>();
+        let calls = |points: &BTreeMap<i64, Cell>| points.values().map(|cell| cell.calls).sum::<u64>();
         let mut series: Vec<_> = self.series.into_iter().collect();
         series.sort_by(|(a, points), (b, others)| calls(others).cmp(&calls(points)).then_with(|| a.cmp(b)));
         let rest = series.split_off(series.len().min(MOST_SERIES));
@@ -200,12 +203,14 @@ impl Tally {
 }
 
 impl Cell {
-    fn add(&mut self, status: u16, duration_ms: u32) {
+    fn add(&mut self, status: u16, duration_ms: Option<u32>) {
+        self.calls += 1;
         self.errors += u64::from(status >= FIRST_ERROR);
-        self.durations.push(duration_ms);
+        self.durations.extend(duration_ms);
     }
 
     fn take_in(&mut self, other: Self) {
+        self.calls += other.calls;
         self.errors += other.errors;
         self.durations.extend(other.durations);
     }
@@ -222,9 +227,9 @@ impl Cell {
             clippy::cast_precision_loss,
             reason = "a share needs no more than 50 bits of a count"
         )]
-        let error_rate = self.errors as f64 / count.max(1) as f64;
+        let error_rate = self.errors as f64 / self.calls.max(1) as f64;
         Figures {
-            calls: u64::try_from(count).unwrap_or(u64::MAX),
+            calls: self.calls,
             errors: self.errors,
             error_rate,
             p50_ms: percentile(50),
@@ -243,6 +248,7 @@ mod tests {
             server,
             tool,
             principal: "user ada",
+            is_stream: false,
         }
     }
 
@@ -267,6 +273,31 @@ mod tests {
             callers,
             [(Some("user ada".to_owned()), None), (Some(String::new()), None)]
         );
+    }
+
+    #[test]
+    fn the_life_of_a_stream_is_no_time_to_an_answer() {
+        let window = Window {
+            from_ms: 0,
+            to_ms: 1000,
+            step_ms: 1000,
+        };
+        let mut tally = Tally::new(window, By::Server);
+        let stream = Words {
+            is_stream: true,
+            ..words("/a", "")
+        };
+        tally.add(1, words("/a", ""), 200, 7);
+        tally.add(2, stream, 200, 3_600_000);
+        tally.add(3, stream, 502, 3_600_000);
+        let totals = tally.finish().totals;
+        assert_eq!(
+            (totals.calls, totals.errors, totals.p50_ms, totals.p99_ms),
+            (3, 1, 7, 7)
+        );
+        let mut tally = Tally::new(window, By::Server);
+        tally.add(1, stream, 200, 3_600_000);
+        assert_eq!(tally.finish().totals.p99_ms, 0);
     }
 
     #[test]

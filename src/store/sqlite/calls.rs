@@ -151,7 +151,7 @@ pub(super) fn tally(
 ) -> Result<(Tally, bool), Error> {
     let (conditions, mut values) = conditions(filter);
     let sql = format!(
-        "SELECT at_ms, server, tool, principal, status, duration_ms FROM calls WHERE {conditions} ORDER BY id DESC LIMIT ?"
+        "SELECT at_ms, server, tool, principal, status, duration_ms, way FROM calls WHERE {conditions} ORDER BY id DESC LIMIT ?"
     );
     values.push(Value::Integer(i64::from(most) + 1));
     let mut rows = tx.prepare_cached(&sql)?;
@@ -165,6 +165,7 @@ pub(super) fn tally(
             server: word(1)?,
             tool: word(2)?,
             principal: word(3)?,
+            is_stream: word(6)? == Way::Stream.as_str(),
         };
         tally.add(row.get(0)?, call, row.get(4)?, row.get(5)?);
     }

@@ -209,7 +209,12 @@ fn bands(usage: &Usage, look: &Look, span: Span) -> Vec<crate::web::view::chart:
     if others > 0 {
         let mut rows: Vec<_> = rest.iter().flat_map(|series| counts(&series.points)).collect();
         rows.extend(counts(&usage.left_out));
-        bands.push((format!("{others} others"), "rest".to_owned(), None, rows));
+        let name = if others == 1 {
+            "1 other".to_owned()
+        } else {
+            format!("{others} others")
+        };
+        bands.push((name, "rest".to_owned(), None, rows));
     }
     bands
 }
@@ -236,7 +241,11 @@ fn row(kept: &Kept) -> CallRow {
         tool: call.tool.clone(),
         user: user.to_owned(),
         status: call.status,
-        is_error: call.status >= FIRST_ERROR,
+        tone: match call.status {
+            FIRST_ERROR.. => "bad",
+            300.. => "warn",
+            _ => "good",
+        },
         took: duration(call.duration_ms.into()),
         bytes: amount(u64::try_from(call.bytes_out).unwrap_or(0)),
         way: call.way.as_str(),

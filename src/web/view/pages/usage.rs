@@ -87,8 +87,8 @@ pub struct CallRow {
     pub user: String,
     /// The status.
     pub status: u16,
-    /// Whether that is an error.
-    pub is_error: bool,
+    /// The colour of that: `good`, `warn` where it led elsewhere, or `bad`.
+    pub tone: &'static str,
     /// How long it took.
     pub took: String,
     /// How much went.
@@ -153,7 +153,7 @@ impl Page for UsagePage {
             tool: text.to_owned(),
             user: text.to_owned(),
             status,
-            is_error: status >= 400,
+            tone: if status >= 400 { "bad" } else { "good" },
             took: "7 ms".to_owned(),
             bytes: "1.2k".to_owned(),
             way: "direct",
