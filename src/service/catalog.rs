@@ -58,8 +58,8 @@ pub struct Catalog {
     names: Arc<RwLock<HashMap<String, Names>>>,
     /// Counts the changes of what is offered.
     changes: watch::Sender<u64>,
-    /// What was taken over last, so that a list that stays the same costs no query.
-    seen: Arc<Mutex<HashMap<String, [u8; 32]>>>,
+    /// What was taken over last and how many tools that were, so that a list that stays the same costs no query.
+    seen: Arc<Mutex<HashMap<String, ([u8; 32], u32)>>>,
     /// Between reading a list and writing it nobody else writes: an approval would be undone.
     writing: Arc<Semaphore>,
 }
@@ -136,7 +136,8 @@ impl Catalog {
         self.changes.subscribe()
     }
 
-    /// Take over what a server lists now, perhaps for the `first` time; how many tools that are.
+    /// Take over what a server lists now, perhaps for the `first` time; how many tools that are, each
+    /// name once.
     pub async fn take_over(
         &self,
         path: &ServerPath,
@@ -144,13 +145,10 @@ impl Catalog {
         pinned: bool,
         first: bool,
     ) -> Result<u32, store::Error> {
-        let tools = entries
-            .iter()
-            .filter(|entry| entry.kind == EntryKind::Tool)
-            .count();
-        let tools = u32::try_from(tools).unwrap_or(u32::MAX);
         let digest = digest(&entries, pinned);
-        if self.known(path.as_str()) == Some(digest) {
+        if let Some((known, tools)) = self.known(path.as_str())
+            && known == digest
+        {
             return Ok(tools);
         }
         let _alone = self.writing.acquire().await;
@@ -159,7 +157,8 @@ impl Catalog {
         let first = first && before.is_empty();
         let plan = take_over(&before, entries, pinned, first, self.clock.now());
         let offered = plan.kept.iter().filter(|kept| kept.kind == EntryKind::Tool);
-        let offered = offered.map(|kept| Box::from(kept.name.as_str())).collect();
+        let offered: Vec<Box<str>> = offered.map(|kept| Box::from(kept.name.as_str())).collect();
+        let tools = u32::try_from(offered.len()).unwrap_or(u32::MAX);
         let changed = plan.changed;
         if changed {
             let held = plan
@@ -187,11 +186,11 @@ impl Catalog {
             self.changes.send_modify(|count| *count += 1);
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(path.as_str().to_owned(), digest);
+        seen.insert(path.as_str().to_owned(), (digest, tools));
         Ok(tools)
     }
 
-    fn known(&self, path: &str) -> Option<[u8; 32]> {
+    fn known(&self, path: &str) -> Option<([u8; 32], u32)> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(path).copied()
     }
