@@ -3,7 +3,7 @@
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ use super::extract::client_ip::said_by_nginx;
 use super::gate::{permit, question};
 use super::mcpgw::Own;
 use super::refusal::json_rpc;
-use super::{pump, refusal};
+use super::{people, pump, refusal};
 use crate::service::gate::{Gate, Way};
 use crate::service::relay::{self, Relay, Sent};
 use crate::service::unsaid::Unsaid;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-gate-request-id");
-const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
+pub(super) const ACCEL: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// nginx bounds bodies before they come here; this bound only backs it up.
 const MOST_BODY: usize = 64 * 1024 * 1024;
@@ -72,7 +72,7 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
         );
     };
     match doors.gate.decide(&question).await {
-        Err(refused) => axum::response::IntoResponse::into_response(refused),
+        Err(refused) => people::instead(head, &refused).unwrap_or_else(|| refused.into_response()),
         Ok(Way::Direct(headers)) => {
             let mut response = permit(StatusCode::OK, headers);
             response

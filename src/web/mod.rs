@@ -15,6 +15,7 @@ mod login;
 mod mcpgw;
 mod oauth;
 mod ops;
+mod people;
 mod problem;
 mod provider_login;
 mod pump;
