@@ -208,6 +208,8 @@ pub struct Session {
     pub sealed: Option<Vec<u8>>,
     /// When the provider is asked again whether they are still welcome.
     pub check_at: Option<Timestamp>,
+    /// What it was begun with, in a few words: `Firefox on Linux`; empty when that is not known.
+    pub agent: String,
 }
 
 /// A try to sign in at a provider, as the store keeps it, under the hash of the secret in the browser's cookie. State,
@@ -229,6 +231,8 @@ pub struct OpenSession {
     pub id: String,
     /// Whose session it is.
     pub username: String,
+    /// What it was begun with: [`Session::agent`].
+    pub agent: String,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends by itself.

@@ -93,12 +93,13 @@ impl Login {
         }
     }
 
-    /// Sign in. The answer is the session's id, for the cookie alone.
+    /// Sign in, with a browser that is called so. The answer is the session's id, for the cookie alone.
     pub async fn sign_in(
         &self,
         from: IpAddr,
         name: &str,
         password: Secret<String>,
+        agent: String,
     ) -> Result<Secret<String>, Error> {
         let key = (from, name.chars().take(128).collect::<String>());
         self.claim_try(&key)?;
@@ -124,6 +125,7 @@ impl Login {
             provider: None,
             sealed: None,
             check_at: None,
+            agent,
         };
         self.store
             .insert_session(store::secret_key(id.expose()), session)

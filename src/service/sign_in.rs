@@ -262,12 +262,12 @@ impl SignIn {
         Ok(Begun { address, cookie })
     }
 
-    /// End a try: the new session's id, for the cookie alone, and where to go.
+    /// End a try of a browser that is called so: the new session's id, for the cookie alone, and where to go.
     pub async fn finish(
         &self,
         cookie: Option<&str>,
         callback: &Callback,
-        address: &str,
+        (address, agent): (&str, String),
     ) -> Result<(Secret<String>, LocalPath), Failed> {
         let cookie = Secret::new(cookie.ok_or(Error::Lost)?.to_owned());
         let now = self.clock.now();
@@ -278,7 +278,7 @@ impl SignIn {
         let pending = pending.ok_or(Error::Lost)?;
         let next = LocalPath::parse(&pending.next).unwrap_or_default();
         let attempt = self.attempt(&cookie, address);
-        match self.complete(&pending, &attempt, callback).await {
+        match self.complete((&pending, agent), &attempt, callback).await {
             Ok(id) => Ok((id, next)),
             Err(error) => Err(Failed { error, next }),
         }
@@ -287,7 +287,7 @@ impl SignIn {
     /// The new session's id.
     async fn complete(
         &self,
-        pending: &PendingLogin,
+        (pending, agent): (&PendingLogin, String),
         attempt: &Attempt,
         callback: &Callback,
     ) -> Result<Secret<String>, Error> {
@@ -309,7 +309,7 @@ impl SignIn {
         let code = callback.code.as_deref().ok_or(Error::Lost)?;
         let signed_in = self.providers.exchange(&provider, attempt, code).await;
         let signed_in = signed_in.map_err(|error| failed(&provider, &error))?;
-        let (id, _) = self.open_session(&provider, &signed_in).await?;
+        let (id, _) = self.open_session(&provider, &signed_in, agent).await?;
         tracing::info!(
             provider = provider.name,
             identity.subject = signed_in.vouched.username,
@@ -324,7 +324,9 @@ impl SignIn {
         let name = &signed_in.vouched.provider;
         let provider = self.providers.find(name);
         let provider = provider.ok_or_else(|| Error::Unknown(name.to_string()))?;
-        let (_, until) = self.open_session(&provider, &signed_in).await?;
+        let (_, until) = self
+            .open_session(&provider, &signed_in, "a device".to_owned())
+            .await?;
         Ok(Vouched {
             until,
             ..signed_in.vouched
@@ -336,6 +338,7 @@ impl SignIn {
         &self,
         provider: &Provider,
         signed_in: &SignedIn,
+        agent: String,
     ) -> Result<(Secret<String>, Timestamp), Error> {
         let id = random::secret().map_err(system)?;
         let key = secret_key(id.expose());
@@ -362,6 +365,7 @@ impl SignIn {
             expires_at: now.plus(length),
             sealed: Some(seal(&self.sealer, &key, &kept).map_err(system)?),
             check_at: can_ask.then(|| now.plus(self.settings.check_every)),
+            agent,
         };
         let end = session.expires_at;
         self.store.insert_session(key, session).await?;

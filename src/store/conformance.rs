@@ -231,6 +231,7 @@ async fn sessions_end(store: &dyn Store) {
         provider: None,
         sealed: None,
         check_at: None,
+        agent: "Firefox on Linux".to_owned(),
     };
     store.insert_session([1; 32], session(0, 10)).await.unwrap();
     store.insert_session([2; 32], session(0, 100)).await.unwrap();
@@ -247,8 +248,8 @@ async fn sessions_end(store: &dyn Store) {
         panic!("{listed:?}")
     };
     assert_eq!(
-        (row.id.as_str(), row.expires_at),
-        ("05".repeat(12).as_str(), at(100))
+        (row.id.as_str(), row.expires_at, row.agent.as_str()),
+        ("05".repeat(12).as_str(), at(100), "Firefox on Linux")
     );
     assert_eq!(store.sessions(None, at(100), 10).await.unwrap(), []);
     let end = |person| store.end_session(&row.id, person, event(Deed::SessionEnded, "x"));

@@ -18,6 +18,7 @@ fn session(provider: &str, due: Option<i64>) -> Session {
         provider: Some(provider.to_owned()),
         sealed: None,
         check_at: due.map(at),
+        agent: String::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde::Deserialize;
 use serde_json::json;
 
+use super::extract::agent::agent;
 use super::extract::change::{fields, same_site};
 use super::extract::client_ip::ClientIp;
 use super::links;
@@ -87,9 +88,11 @@ struct Form {
     username: String,
     password: Secret<String>,
     next: LocalPath,
+    /// What it was sent with.
+    agent: String,
 }
 
-fn read(draft: &Draft) -> Result<Form, Problem> {
+fn read(draft: &Draft, agent: String) -> Result<Form, Problem> {
     let text = |field: &str| draft.0.get(field).and_then(|value| value.as_str());
     let (Some(username), Some(password)) = (text("username"), text("password")) else {
         let missing = |field: &&str| text(field).is_none();
@@ -110,6 +113,7 @@ fn read(draft: &Draft) -> Result<Form, Problem> {
         username: username.to_owned(),
         password: Secret::new(password.to_owned()),
         next: text("next").and_then(LocalPath::parse).unwrap_or_default(),
+        agent,
     })
 }
 
@@ -194,12 +198,16 @@ pub(super) async fn api_submit(State(state): State<AppState>, from: ClientIp, re
 async fn read_form(state: &AppState, request: Request) -> Result<Form, Problem> {
     // A sign-in from another site would put a person into somebody else's session.
     same_site(request.headers(), &state.site)?;
-    read(&fields(request, state).await?)
+    let agent = agent(request.headers());
+    read(&fields(request, state).await?, agent)
 }
 
 /// The cookie of the new session.
 async fn try_sign_in(state: &AppState, ClientIp(from): ClientIp, form: Form) -> Result<HeaderValue, Problem> {
-    let id = state.login.sign_in(from, &form.username, form.password).await?;
+    let signed_in = state
+        .login
+        .sign_in(from, &form.username, form.password, form.agent);
+    let id = signed_in.await?;
     Ok(session(&state.site, id.expose()))
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::extract::agent::agent;
 use super::extract::client_ip::ClientIp;
 use super::links;
 use super::login::{cookie, render, see_other, session, with_cookie};
@@ -79,7 +80,11 @@ pub(super) async fn callback(
     let attempt = attempt_cookie(&headers);
     let finished = state
         .sign_in
-        .finish(attempt.as_deref(), &callback, links::AUTH_CALLBACK)
+        .finish(
+            attempt.as_deref(),
+            &callback,
+            (links::AUTH_CALLBACK, agent(&headers)),
+        )
         .await;
     let over = cookie(&state.site, ATTEMPT_COOKIE, "", 0);
     let answer = match finished {

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_health.sql"),
     include_str!("migrations/0008_calls.sql"),
     include_str!("migrations/0009_vectors.sql"),
+    include_str!("migrations/0010_agents.sql"),
 ];
 
 const READERS: usize = 4;

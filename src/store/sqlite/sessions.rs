@@ -14,8 +14,8 @@ pub(super) fn insert(tx: &Transaction<'_>, key: SecretKey, session: &Session) ->
         [session.created_at.unix()],
     )?;
     tx.execute(
-        "INSERT INTO sessions (key, username, groups, created_at, expires_at, provider, sealed, check_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO sessions (key, username, groups, created_at, expires_at, provider, sealed, check_at, agent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         (
             key.as_slice(),
             &session.username,
@@ -25,12 +25,13 @@ pub(super) fn insert(tx: &Transaction<'_>, key: SecretKey, session: &Session) ->
             &session.provider,
             &session.sealed,
             session.check_at.map(Timestamp::unix),
+            &session.agent,
         ),
     )?;
     Ok(())
 }
 
-const COLUMNS: &str = "username, groups, created_at, expires_at, provider, sealed, check_at";
+const COLUMNS: &str = "username, groups, created_at, expires_at, provider, sealed, check_at, agent";
 
 /// The session of a row, and its groups as they stand there; `from` is the first of [`COLUMNS`].
 fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<(Session, String)> {
@@ -42,6 +43,7 @@ fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<(Session, String)> {
         provider: row.get(from + 4)?,
         sealed: row.get(from + 5)?,
         check_at: row.get::<_, Option<i64>>(from + 6)?.map(Timestamp::from_unix),
+        agent: row.get(from + 7)?,
     };
     Ok((session, row.get(from + 1)?))
 }
@@ -120,7 +122,7 @@ pub(super) fn list(
     most: u32,
 ) -> Result<Vec<OpenSession>, Error> {
     let sql = format!(
-        "SELECT {NAME}, {ACCOUNT}, created_at, expires_at FROM sessions
+        "SELECT {NAME}, {ACCOUNT}, created_at, expires_at, agent FROM sessions
          WHERE expires_at > ?1 AND (?2 IS NULL OR {ACCOUNT} = ?2) ORDER BY created_at DESC, key LIMIT ?3"
     );
     let mut statement = tx.prepare_cached(&sql)?;
@@ -130,6 +132,7 @@ pub(super) fn list(
             username: row.get(1)?,
             created_at: Timestamp::from_unix(row.get(2)?),
             expires_at: Timestamp::from_unix(row.get(3)?),
+            agent: row.get(4)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -31,6 +31,7 @@ pub(in crate::web::ui) fn row(session: OpenSession, here: Option<&str>) -> Sessi
         is_here: here == Some(session.id.as_str()),
         id: session.id,
         user: session.username,
+        agent: session.agent,
         created_at: session.created_at.to_string(),
         expires_at: session.expires_at.to_string(),
     }

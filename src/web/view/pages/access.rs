@@ -320,6 +320,8 @@ pub struct SessionRow {
     pub id: String,
     /// Whose.
     pub user: String,
+    /// What it was begun with; empty when that is not known.
+    pub agent: String,
     /// Since when.
     pub created_at: String,
     /// Until when.
@@ -333,6 +335,7 @@ impl SessionRow {
         Self {
             id: "0123456789abcdef".to_owned(),
             user: hostile(),
+            agent: "Firefox on Linux".to_owned(),
             created_at: moment(),
             expires_at: moment(),
             is_here: true,
