@@ -83,12 +83,16 @@ impl Draft {
         is_none || (scheme_of_type(&self.0).is_some() && !self.0.contains_key("auth_scheme"))
     }
 
-    /// Read it as a new server.
-    pub fn new_server(&self, description: Description) -> Result<NewServer, Vec<FieldFault>> {
-        let mut reader = Reader {
+    fn reader(&self) -> Reader<'_> {
+        Reader {
             draft: &self.0,
             faults: Vec::new(),
-        };
+        }
+    }
+
+    /// Read it as a new server.
+    pub fn new_server(&self, description: Description) -> Result<NewServer, Vec<FieldFault>> {
+        let mut reader = self.reader();
         let path = reader.parsed::<ServerPath>("path", Need::Required);
         if description == Description::Required && reader.text("description").is_none() {
             reader.fault("description", "it is required");
@@ -109,10 +113,7 @@ impl Draft {
 
     /// Read it as a change of `old`: what is not written stays.
     pub fn changed(&self, old: &Profile) -> Result<Edit, Vec<FieldFault>> {
-        let mut reader = Reader {
-            draft: &self.0,
-            faults: Vec::new(),
-        };
+        let mut reader = self.reader();
         let trusted = reader.flag("trusted");
         let profile = reader.profile(Some(old));
         let written = reader.written();

@@ -12,6 +12,7 @@ use super::extract::visitor::{is_partial, wants_page};
 use super::problem::Problem;
 use super::state::AppState;
 use super::ui::chrome;
+use super::ui::faults::in_prose;
 use super::view::pages::{Refusal, Section};
 use crate::domain::Kind;
 
@@ -58,7 +59,7 @@ async fn for_people(State(state): State<AppState>, request: Request, next: Next)
         chrome,
         status: status.as_u16(),
         title: status.canonical_reason().unwrap_or_default().to_owned(),
-        detail: problem.detail().to_owned(),
+        detail: in_prose(problem.detail()),
     };
     let mut shown = state.view.page(status, &page);
     for name in [header::WWW_AUTHENTICATE, header::RETRY_AFTER] {

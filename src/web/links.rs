@@ -263,6 +263,11 @@ pub fn server(path: &crate::domain::path::ServerPath) -> String {
     SERVER.replace("/{*path}", path.as_str())
 }
 
+/// The tools of one server.
+pub fn tools(path: &crate::domain::path::ServerPath) -> String {
+    TOOLS_OF.replace("/{*path}", path.as_str())
+}
+
 /// The page of one scope, whose name may hold anything that a scopes file may say.
 pub fn scope(name: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

@@ -11,8 +11,10 @@
 
   function since(then) {
     const seconds = Math.round((then - Date.now()) / 1000);
-    const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? UNITS.at(-1);
-    return relative.format(Math.trunc(seconds / length), unit);
+    // What is ahead is as near as it is said: eight hours are eight a moment later, too. What is past is whole units.
+    const isAhead = seconds > 0;
+    const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= (isAhead ? length * 0.98 : length)) ?? UNITS.at(-1);
+    return relative.format(isAhead ? Math.round(seconds / length) : Math.trunc(seconds / length), unit);
   }
 
   function tellTimes(within = document) {
@@ -73,7 +75,7 @@
     head.append(part("h2", title, { id: "ask-title" }));
     const body = part("form", "", { className: "dialog-body", method: "dialog" });
     const buttons = part("p", "", { className: "buttons" });
-    buttons.append(part("button", verb, { value: "yes", className: "danger" }), part("button", "Cancel", { value: "no", className: "quiet" }));
+    buttons.append(part("button", verb, { value: "yes", className: "danger" }), part("button", "Cancel", { value: "no", className: "quiet", autofocus: true }));
     body.append(part("p", words), buttons);
     dialog.append(head, body);
     document.body.append(dialog);

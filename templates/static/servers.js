@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { say, refusal, ask, since, enliven, keep } = window.gatehouse;
+  const { say, refusal, ask, since, enliven, keep, follow } = window.gatehouse;
   const list = () => document.getElementById("list");
   const placesOf = (path) => [...document.querySelectorAll(`#list [data-server="${CSS.escape(path)}"]`)];
   /* Whoever is in the middle of something is not disturbed, and an answer that is on its way finds the list it asked for. */
@@ -31,11 +31,21 @@
       // A search has begun, or has answered, since this was asked for.
       if (isBusy() || list() !== now) return renew();
       const focused = nameOf(document.activeElement);
+      const row = document.activeElement?.closest?.("#list [data-server]");
       now.replaceWith(fresh);
       window.htmx?.process(fresh);
       enliven(fresh);
-      if (focused) fresh.querySelector(focused)?.focus();
+      if (focused) (fresh.querySelector(focused) ?? beside(row, fresh))?.focus();
     }, soon);
+  }
+
+  /* Where somebody goes on whose row is gone: at the next one, or at the one before. */
+  function beside(row, fresh) {
+    for (const other of [row?.nextElementSibling, row?.previousElementSibling]) {
+      const link = other && fresh.querySelector(`[data-server="${CSS.escape(other.dataset.server)}"] a`);
+      if (link) return link;
+    }
+    return document.getElementById("q");
   }
 
   /* How to find the same control again in a list that was replaced. */
@@ -76,8 +86,7 @@
 
   /* The feed: everything at first, then what changes. */
   const known = new Map();
-  let waits = 500;
-  let isLive = false;
+  let hasBegun = false;
   /* What the feed has no word for, a new name say, is seen within so many milliseconds at the latest. */
   const OLDEST = 60_000;
 
@@ -89,48 +98,11 @@
       known.set(path, words);
       const differs = placesOf(path).map((place) => show(place, state)).includes(true);
       // A server that the first message did not tell of is new; one of which the same is told twice was edited.
-      const isOther = before === undefined ? hear.begun : before === words || JSON.parse(before).status !== state.status;
+      const isOther = before === undefined ? hasBegun : before === words || JSON.parse(before).status !== state.status;
       isNew ||= differs || isOther;
     }
-    hear.begun = true;
+    hasBegun = true;
     if (isNew) renew();
-  }
-
-  function dot() {
-    const feed = document.getElementById("feed");
-    if (!feed) return;
-    feed.className = `state feed ${isLive ? "good" : "off"}`;
-    feed.textContent = isLive ? "live" : "offline";
-  }
-
-  function listen() {
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/health_status`);
-    let opened = false;
-    socket.addEventListener("open", () => {
-      opened = true;
-      waits = 500;
-      isLive = true;
-      dot();
-      // What happened while nobody listened is told by the list alone.
-      if (listen.isAgain) renew();
-    });
-    socket.addEventListener("message", (event) => {
-      try {
-        hear(JSON.parse(event.data));
-      } catch { /* Not ours: the next one is. */ }
-    });
-    socket.addEventListener("close", () => {
-      isLive = false;
-      dot();
-      listen.isAgain = true;
-      if (opened) {
-        known.clear();
-        hear.begun = false;
-      }
-      // Each wait is twice the one before, and no two pages come back at once.
-      setTimeout(listen, waits * (0.75 + Math.random() / 2));
-      waits = Math.min(waits * 2, 30_000);
-    });
   }
 
   /* What a button of a row says is sent, the answer is said, and the list is what it is then. */
@@ -142,7 +114,10 @@
       const response = await fetch(address, { method: "POST", body, headers: { accept: "application/json" } });
       if (response.status === 401) return location.reload();
       if (!response.ok) return say(await refusal(response), true);
-      say((await response.json()).message ?? "Done");
+      const done = await response.json();
+      const name = button?.closest("[data-server]")?.querySelector("a[dir=auto]")?.textContent;
+      const isSwitched = name && typeof done.new_enabled_state === "boolean";
+      say(isSwitched ? `${name} is ${done.new_enabled_state ? "on" : "off"}` : done.message ?? "Done");
       renew(0);
     } catch {
       say("The gateway does not answer", true);
@@ -251,14 +226,22 @@
 
   /* What a search found, for whoever does not see the list; after a step back, the whole page is another. */
   document.addEventListener("htmx:after:swap", () => {
-    dot();
+    follow.dot();
     const words = list()?.querySelector(".pager .hint, .blank-title, p.hint")?.textContent ?? "";
     document.getElementById("found").textContent = words.trim();
   });
 
   document.addEventListener("DOMContentLoaded", () => {
     if (document.getElementById("feed")) {
-      listen();
+      follow({
+        hear,
+        // What happened while nobody listened is told by the list alone.
+        again: () => renew(),
+        lost() {
+          known.clear();
+          hasBegun = false;
+        },
+      });
       setInterval(() => document.hidden || renew(), OLDEST);
       document.addEventListener("visibilitychange", () => document.hidden || renew());
     }

@@ -97,24 +97,45 @@
     return element;
   };
 
+  /** A schema with what it refers to within the whole one in its place; what is said beside the reference counts. */
+  function resolved(schema, whole) {
+    let now = schema;
+    for (let hops = 0; hops < 10 && now && typeof now === "object"; hops++) {
+      // One thing of which all must hold is that thing; so are references with a description written.
+      const [only, ...others] = Array.isArray(now.allOf) ? now.allOf : [];
+      if (only && typeof only === "object" && !others.length) {
+        const { allOf, ...around } = now;
+        now = { ...only, ...around };
+      } else if (typeof now.$ref === "string" && now.$ref.startsWith("#/")) {
+        const { $ref, ...around } = now;
+        const steps = $ref.slice(2).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+        const found = steps.reduce((at, step) => (at && Object.hasOwn(at, step) ? at[step] : undefined), whole);
+        if (!found || typeof found !== "object") return around;
+        now = { ...found, ...around };
+      } else break;
+    }
+    return now;
+  }
+
   const allowsNull = (schema) => schema?.type === "null" || schema?.const === null;
 
   /** A schema that allows null besides one thing is of that thing, and an empty field is its null. What is said around it counts. */
-  function unwrapped(schema) {
+  function unwrapped(said, whole) {
+    const schema = resolved(said, whole);
     for (const word of ["anyOf", "oneOf"]) {
       if (!Array.isArray(schema[word])) continue;
-      const ways = schema[word].filter((way) => !allowsNull(way));
+      const ways = schema[word].map((way) => resolved(way, whole)).filter((way) => !allowsNull(way));
       if (ways.length !== 1 || !ways[0] || typeof ways[0] !== "object") continue;
       const { [word]: all, ...around } = schema;
-      const inner = unwrapped({ ...ways[0], ...around });
+      const inner = unwrapped({ ...ways[0], ...around }, whole);
       return { ...inner, isNullable: inner.isNullable || all.length > 1 };
     }
     const isNullable = [schema.type].flat().includes("null") || schema.enum?.includes?.(null);
     return { schema, isNullable };
   }
 
-  function field(name, said, isRequired, id) {
-    const { schema, isNullable } = unwrapped(said);
+  function field(name, said, isRequired, id, whole) {
+    const { schema, isNullable } = unwrapped(said, whole);
     // Null is said by an empty field, so it needs none.
     const required = isRequired && !isNullable;
     const types = [schema.type ?? (schema.enum ? "string" : "json")].flat().filter((type) => type !== "null");
@@ -168,7 +189,7 @@
     return { parts, read, name };
   }
 
-  function whole(schema, id) {
+  function wholly(id) {
     const label = make("label", { htmlFor: id, textContent: "Arguments as JSON" });
     const input = make("textarea", { id, rows: 5, className: "mono", spellcheck: false, value: "{}" });
     return { parts: [label, input], read: () => JSON.parse(input.value), name: null };
@@ -182,16 +203,18 @@
     try {
       schema = JSON.parse(tool.querySelector("[data-schema]").textContent) ?? {};
     } catch { /* A schema that cannot be read has no fields. */ }
-    const properties = Object.entries(schema.properties ?? {});
-    const required = new Set(schema.required ?? []);
+    const required = [...new Set(Array.isArray(schema.required) ? schema.required : [])];
+    // The order of their author is lost but for the required ones, and those come first.
+    const place = (name) => (required.includes(name) ? required.indexOf(name) : required.length);
+    const properties = Object.entries(schema.properties ?? {}).sort(([one], [other]) => place(one) - place(other));
     const isPlain = properties.length <= 40 && properties.every(([, one]) => one && typeof one === "object");
     const fields = isPlain && (properties.length || schema.additionalProperties === false || !schema.properties)
-      ? properties.map(([name, one], at) => field(name, one, required.has(name), `tool-${number}-${at}`))
-      : [whole(schema, `tool-${number}-all`)];
+      ? properties.map(([name, one], at) => field(name, one, required.includes(name), `tool-${number}-${at}`, schema))
+      : [wholly(`tool-${number}-all`)];
     const button = make("button", { type: "submit", textContent: "Call" });
-    const place = make("div", { className: "answer", ariaLive: "polite" });
-    place.setAttribute("aria-live", "polite");
-    form.append(...fields.flatMap(({ parts }) => parts), make("p", { className: "buttons" }, button), place);
+    const answer = make("div", { className: "answer", ariaLive: "polite" });
+    answer.setAttribute("aria-live", "polite");
+    form.append(...fields.flatMap(({ parts }) => parts), make("p", { className: "buttons" }, button), answer);
     form.hidden = false;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -204,13 +227,19 @@
           else if (value !== undefined) args[name] = value;
         }
         button.setAttribute("aria-busy", "true");
-        await call(home.dataset, tool.dataset.tool, args, place);
+        await call(home.dataset, tool.dataset.tool, args, answer);
       } catch (error) {
-        tell(place, "bad", error.message, null);
+        tell(answer, "bad", error.message, null);
       } finally {
         button.removeAttribute("aria-busy");
       }
     });
+  }
+
+  /** A part of an answer as a text, whatever a server makes of it. */
+  function told(part) {
+    if (part?.type === "text" && typeof part.text === "string") return part.text;
+    return JSON.stringify(part?.data ? { ...part, data: `${String(part.data).length} characters` } : part, null, 2);
   }
 
   async function call({ mount, transport }, name, args, place) {
@@ -223,8 +252,8 @@
       const { code, message: words, data } = message.error;
       return tell(place, "bad", `Refused, ${took}: ${words} (${code})`, data);
     }
-    const { content = [], structuredContent, isError } = message.result ?? {};
-    const texts = content.map((part) => part.type === "text" ? part.text : JSON.stringify(part.data ? { ...part, data: `${String(part.data).length} characters` } : part, null, 2));
+    const { content, structuredContent, isError } = message.result ?? {};
+    const texts = (Array.isArray(content) ? content : []).map(told);
     const shown = structuredContent && !texts.length ? JSON.stringify(structuredContent, null, 2) : texts.join("\n");
     tell(place, isError ? "bad" : "good", isError ? `The tool failed, ${took}` : `Answered, ${took}`, shown || JSON.stringify(message.result, null, 2));
   }
@@ -235,9 +264,13 @@
     place.replaceChildren(...parts);
   }
 
+  /* A form is built when its tool is opened: a server may have thousands. */
   let number = 0;
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.open && target.matches("[data-tool]")) build(target, number++);
+  }, true);
   document.addEventListener("gatehouse:alive", (event) => {
-    for (const tool of event.detail.querySelectorAll?.("[data-tool]") ?? []) build(tool, number++);
+    for (const tool of event.detail.querySelectorAll?.("[data-tool][open]") ?? []) build(tool, number++);
   });
 
   /* The tool that somebody came for. */

@@ -1,5 +1,6 @@
 // The list of servers: live in every window, searched, sorted, kept as somebody likes it; and the tools that it opens.
 import { fill, gateway, must, signedIn } from "./browser.mjs";
+import { tools, upstream } from "./server.mjs";
 import { becomes, browser, page, register, row, server } from "./steps.mjs";
 
 export const DASHBOARD = {
@@ -8,6 +9,7 @@ export const DASHBOARD = {
     const dialog = page.getByRole("dialog");
     const tool = dialog.locator('[data-tool="add"]');
     await tool.locator("summary").first().click();
+    must(await tool.locator("form label").first().textContent() === "b", "what is required is not first, in its own order");
     await tool.getByLabel(/^a/).fill("2");
     await tool.getByLabel(/^b/).fill("40");
     await tool.getByLabel(/^mood/).selectOption({ label: "glad" });
@@ -28,6 +30,28 @@ export const DASHBOARD = {
     await dialog.waitFor({ state: "hidden" });
   },
 
+  async "of many tools the dialog shows some, and leads to the others"() {
+    const many = await upstream();
+    many.tools = tools(120);
+    await register(page, "/many", "Many", (form) => form.fill("#proxy_pass_url", many.url));
+    await row(page, "/many").locator("[data-tools]", { hasText: "120" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("1–50 of 120").waitFor();
+    must(await dialog.locator(".tool").count() === 50, "all of them are shown");
+    must(await dialog.locator("[data-call] button").count() === 0, "forms are built that nobody has asked for");
+    await dialog.getByRole("link", { name: "Next" }).click();
+    await dialog.getByText("51–100 of 120").waitFor();
+    await dialog.locator('[data-tool="t050"] summary').first().click();
+    await dialog.locator('[data-tool="t050"]').getByRole("button", { name: "Call" }).waitFor();
+    await page.goto(`${gateway}/tools/many?tool=t119`);
+    await page.locator('[data-tool="t119"][open]').getByRole("button", { name: "Call" }).waitFor();
+    await page.goto(gateway);
+    await row(page, "/many").getByTitle("Remove").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await row(page, "/many").waitFor({ state: "detached" });
+    many.end();
+  },
+
   async "two windows: what one does, the other shows within a second"() {
     const other = await browser.newContext({ storageState: await page.context().storageState() }).then((context) => context.newPage());
     await other.goto(gateway);
@@ -40,7 +64,12 @@ export const DASHBOARD = {
     await becomes(other, "/walks", "Disabled");
     const took = performance.now() - began;
     must(took < 1000, `the other window took ${took} ms`);
+    await other.goto(`${gateway}/tools/walks`);
+    await other.getByText("its tools can be read, and not called").waitFor();
+    must(await other.locator("[data-call]:visible").count() === 0, "there is a form");
+    await other.goto(gateway);
     await row(other, "/walks").locator('[role=switch][aria-checked="false"]').click();
+    await other.getByText("Walks at large is on").waitFor();
     await becomes(page, "/walks", "Healthy");
     await other.context().close();
   },
@@ -88,6 +117,10 @@ export const DASHBOARD = {
 
   async "a server that falls ill is seen within a second of the check, without a reload"() {
     await page.evaluate(() => { window.sameAsBefore = true; });
+    // Its own page hears of it, too.
+    const own = await page.context().newPage();
+    await own.goto(`${gateway}/servers/walks`);
+    await own.evaluate(() => { window.sameAsBefore = true; });
     const knows = async (word) => {
       const states = await page.evaluate(() => fetch("/api/servers/health").then((response) => response.json()));
       return states["/walks"].status.startsWith(word);
@@ -109,7 +142,12 @@ export const DASHBOARD = {
     }
     must(await page.evaluate(() => window.sameAsBefore), "the page was loaded again");
     await page.locator(".tabs a", { hasText: "Issues" }).filter({ hasText: "1" }).waitFor();
+    await own.locator("#live .state.bad", { hasText: "unhealthy" }).waitFor();
+    await own.locator("#health-part").getByText("In figures").first().click();
     server.isIll = false;
+    await own.locator("#live .state.good").waitFor();
+    must(await own.evaluate(() => window.sameAsBefore), "its page was loaded again");
+    await own.close();
   },
 
   async "it is checked by hand"() {

@@ -9,8 +9,8 @@ const TOOLS = [
   {
     name: "add", description: "Adds two numbers and says it in a mood.",
     inputSchema: {
-      type: "object", required: ["a", "b"],
-      properties: { a: { type: "number", description: "The first" }, b: { type: "integer" }, mood: { enum: ["glad", "sad"] }, loud: { type: "boolean" }, more: { type: "object" },
+      type: "object", required: ["b", "a"], $defs: { Mood: { type: "string", enum: ["glad", "sad"] } },
+      properties: { a: { type: "number", description: "The first" }, b: { type: "integer" }, mood: { anyOf: [{ $ref: "#/$defs/Mood" }, { type: "null" }], default: null }, loud: { type: "boolean" }, more: { type: "object" },
         // As the Python SDK writes what may be left out.
         note: { anyOf: [{ type: "string" }, { type: "null" }], default: null }, times: { type: ["integer", "null"], default: null, title: "times" },
       },
@@ -27,7 +27,7 @@ function result({ method, params }, tools) {
   const { a, b, mood, note, times } = params.arguments;
   const more = [note, times].filter((one) => one !== undefined).map((one) => ` ${JSON.stringify(one)}`).join("");
   if (params.name === "add") return { content: [{ type: "text", text: `${mood ?? "plain"}: ${a + b}${more}` }] };
-  if (params.name === "fail") return { isError: true, content: [{ type: "text", text: "it cannot be done" }] };
+  if (params.name === "fail") return { isError: true, content: [null, 5, { type: "text", text: "it cannot be done" }] };
   return { content: [{ type: "text", text: HOSTILE }] };
 }
 
@@ -50,6 +50,13 @@ export async function upstream() {
     server.close();
   };
   return state;
+}
+
+/** Tools without arguments, so many. */
+export function tools(count) {
+  return Array.from({ length: count }, (_, at) => ({
+    name: `t${String(at).padStart(3, "0")}`, description: "One of many", inputSchema: { type: "object", properties: {} },
+  }));
 }
 
 /** So many servers, of every kind there is, with `server` behind most of them. */

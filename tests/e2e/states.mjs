@@ -1,17 +1,22 @@
 // What a page becomes by what somebody does there: each is looked at as the pages themselves are.
 import { browser as launch, fill, gateway, must, password, signedIn, walk } from "./browser.mjs";
 import { look } from "./eye.mjs";
-import { every, register, upstream } from "./server.mjs";
+import { every, register, tools, upstream } from "./server.mjs";
 import { call } from "./insight.mjs";
 
 const browser = await launch();
 const server = await upstream();
+const many = await upstream();
+many.tools = tools(120);
 const mine = await signedIn(browser, { bypassCSP: true });
 const anybody = await browser.newContext({ bypassCSP: true }).then((context) => context.newPage());
 const press = (name, on = mine) => on.getByRole("button", { name, exact: true }).click();
 
 /** Send a form as it is sent without a script, so that a page asks and no dialog. */
 const sentPlainly = (form) => mine.locator(form).first().evaluate((one) => HTMLFormElement.prototype.submit.call(one));
+
+/** What somebody else saves in another window. */
+const saved = (address, fields) => mine.evaluate(([address, fields]) => fetch(address, { method: "POST", body: new URLSearchParams(fields), headers: { accept: "text/html" } }).then(() => {}), [address, fields]);
 
 /** Each brings a page into a state; the picture has its name. */
 const STATES = {
@@ -67,6 +72,34 @@ const STATES = {
       await mine.getByLabel("Name of metadata").last().fill(name);
     }
     await mine.locator("#metadata-names", { hasText: "twice" }).waitFor();
+  },
+  async "edit-conflict"() {
+    await mine.goto(`${gateway}/edit/looks`);
+    await saved("/edit/looks", { name: "Looks", proxy_pass_url: server.url, description: "What somebody else thinks of it", tags: "theirs" });
+    await fill(mine, { description: "What I think of it", tags: "mine" });
+    await press("Save");
+    await mine.getByText("Somebody has changed it meanwhile").waitFor();
+    must(await mine.inputValue("#tags") === "mine", "what was typed is gone");
+    await mine.getByText("What is saved now: theirs").waitFor();
+  },
+  async "many-tools"() {
+    await mine.goto(gateway);
+    await mine.locator('[data-server="/many"] [data-tools]').click();
+    await mine.getByText("1–50 of 120").waitFor();
+    await mine.locator('[data-tool="t000"] summary').first().click();
+    await mine.getByRole("link", { name: "Search them" }).scrollIntoViewIfNeeded();
+  },
+  async "many-offers"() {
+    await mine.goto(`${gateway}/servers/many?page=3#offers`);
+    await mine.getByText("101–120 of 120").waitFor();
+  },
+  async "tools-off"() {
+    await mine.goto(`${gateway}/tools/off`);
+    await mine.getByText("its tools can be read, and not called").waitFor();
+  },
+  async "mistyped"() {
+    await mine.goto(`${gateway}/severs`);
+    await mine.getByText("There is nothing here").waitFor();
   },
   async "own-server"() {
     await mine.goto(`${gateway}/servers/mcpgw`);
@@ -146,6 +179,18 @@ const STATES = {
     await press("Check first");
     await mine.getByText("saving changes nothing").waitFor();
   },
+  async "scope-conflict"() {
+    const text = await mine.inputValue("#text");
+    await saved("/access/scopes/mcp-registry-user", { action: "save", text: text.replace('description: ""', "description: Somebody else's") });
+    await mine.fill("#text", `${text.replace('description: ""', "description: Mine")}`.replace("server: ", "server: no-such-"));
+    await press("Save");
+    await mine.getByText("Somebody has changed it meanwhile").waitFor();
+    await mine.locator("#changes").waitFor();
+  },
+  async "scope-saved"() {
+    await press("Save");
+    await mine.getByText("It counts from now on").waitFor();
+  },
   async "scope-refused"() {
     await mine.fill("#text", "server: [");
     await press("Check first");
@@ -159,9 +204,10 @@ const STATES = {
   },
   async "machine-made"() {
     await mine.goto(`${gateway}/access/machines`);
-    await fill(mine, { name: "nightly", groups: "mcp-registry-user" });
+    await fill(mine, { name: "nightly", groups: "mcp-registry-user, not-yet-there" });
     await press("Make it");
     await mine.locator("#made").waitFor();
+    await mine.getByText("not-yet-there: no scope").waitFor();
   },
   async "machine-refused"() {
     await mine.fill("#name", "nightly");
@@ -208,7 +254,8 @@ const STATES = {
 
 await walk({
   "servers, calls, and one whose tools will change": async () => {
-    await register(mine, [...every(server), { path: "/held", server_name: "Held", proxy_pass_url: server.url, pinned: true }]);
+    await register(mine, [...every(server), { path: "/held", server_name: "Held", proxy_pass_url: server.url, pinned: true },
+      { path: "/many", server_name: "Many", proxy_pass_url: many.url }]);
     await call(mine);
   },
   ...Object.fromEntries(Object.entries(STATES).map(([name, reach]) => [name, async () => look(name, await reach() ?? mine)])),
@@ -216,3 +263,4 @@ await walk({
 must(mine.wrong.length === 0, mine.wrong.join("\n"));
 await browser.close();
 server.end();
+many.end();

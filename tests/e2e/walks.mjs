@@ -27,11 +27,15 @@ await walk({
   async "removing asks first"() {
     await page.goto(gateway);
     await row(page, "/hostile").getByTitle("Remove").click();
-    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
+    must(await focused() === "Cancel", `a press of Enter would ${await focused()}`);
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
     must(await row(page, "/hostile").count() === 1, "it went without a yes");
     await row(page, "/hostile").getByTitle("Remove").click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await row(page, "/hostile").waitFor({ state: "detached" });
+    must(await page.evaluate(() => document.activeElement.closest("#list .server, #q") !== null), "the keyboard has lost its place");
   },
 
   async "a token is made, kept as a file and revoked"() {

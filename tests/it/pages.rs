@@ -106,8 +106,7 @@ async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
 async fn of_two_windows_on_a_server_the_later_one_is_told_of_the_earlier() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
-    gateway.register("/weather", &upstream.url)
-        .await;
+    gateway.register("/weather", &upstream.url).await;
     let browser = gateway.signed_in().await.with("accept", "text/html");
     let browser = browser.with("sec-fetch-site", "same-origin");
     let etag = |page: &str| {
@@ -131,7 +130,7 @@ async fn of_two_windows_on_a_server_the_later_one_is_told_of_the_earlier() {
     let late = save(&seen, "of+the+other").await;
     let text = late.text();
     assert_eq!(late.status, 409, "{text}");
-    assert!(text.contains("somebody has changed it meanwhile"), "{text}");
+    assert!(text.contains("Somebody has changed it meanwhile"), "{text}");
     assert!(
         text.contains(">of the other</textarea>"),
         "what was typed stays: {text}"
@@ -297,6 +296,72 @@ async fn a_refusal_is_a_page_for_people_and_json_for_programs() {
         .with("accept", "text/html");
     let refused = nobody.get("/register").await;
     assert!(refused.status == 403 && refused.text().contains("This is not yours to see"));
+}
+
+#[tokio::test]
+async fn a_mistyped_address_is_a_page_for_people_and_stays_json_rpc_for_programs() {
+    let upstream = Upstream::new().await;
+    let gateway = Gateway::new();
+    gateway.register("/weather", &upstream.url).await;
+    let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let browser = gateway.signed_in().await.with("accept", chrome);
+    for path in ["/severs", "/severs/x%3Fy?z=1"] {
+        let page = browser.get(path).await;
+        let kind = page.header("content-type").to_owned();
+        assert_eq!((page.status, &*kind), (404, "text/html; charset=utf-8"), "{path}");
+        assert!(
+            page.header("content-security-policy").contains("default-src"),
+            "{path}"
+        );
+        let text = page.text();
+        assert!(
+            text.contains("There is nothing here") && text.contains("Sign out"),
+            "{text}"
+        );
+        assert!(
+            text.contains("&#x2F;severs") || text.contains("/severs"),
+            "{text}"
+        );
+    }
+    // Whoever is not signed in is asked to be, and comes back: also to the pages of a server.
+    let stranger = gateway.anonymous().with("accept", chrome);
+    for (path, next) in [
+        ("/severs", "%2Fsevers"),
+        ("/weather/docs?a=b", "%2Fweather%2Fdocs%3Fa%3Db"),
+    ] {
+        let asked = stranger.get(path).await;
+        let login = format!("/login?next={next}");
+        assert_eq!((asked.status, asked.header("location")), (303, &*login), "{path}");
+    }
+    // A page of the server itself is nobody's but the server's.
+    assert_eq!(browser.get("/weather/docs").await.header("location"), "");
+    // An MCP client never asks for HTML; whoever shows a token, or posts, is a program.
+    for program in [
+        gateway.anonymous().with("accept", "text/event-stream"),
+        gateway.anonymous(),
+        gateway
+            .anonymous()
+            .with("accept", chrome)
+            .with("authorization", "Bearer x.y.z"),
+    ] {
+        let refused = program.get("/severs").await;
+        assert_eq!(
+            (refused.status, refused.value()["jsonrpc"].as_str()),
+            (401, Some("2.0"))
+        );
+    }
+    let admin = gateway.admin().with("accept", chrome).get("/severs").await;
+    assert_eq!(
+        (admin.status, admin.value()["error"]["code"].as_i64()),
+        (404, Some(404))
+    );
+    let posted = browser
+        .json("/severs", &json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}))
+        .await;
+    assert_eq!(
+        (posted.status, posted.value()["error"]["code"].as_i64()),
+        (404, Some(404))
+    );
 }
 
 #[tokio::test]

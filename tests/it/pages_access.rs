@@ -1,6 +1,6 @@
 //! Groups, scopes, machines, keys, sessions and tokens on pages: for whom, and never a secret twice.
 
-use crate::harness::{Actor, Gateway, Setup, Upstream, tool_call};
+use crate::harness::{Actor, Gateway, PASSWORD, Setup, Upstream, tool_call};
 use crate::pages_server::{browser, reader};
 
 /// A form's field.
@@ -225,7 +225,7 @@ async fn of_two_windows_on_a_scope_the_later_one_is_told_of_the_earlier() {
     let text = late.text();
     assert_eq!(late.status, 409, "{text}");
     assert!(
-        text.contains("somebody has changed it meanwhile") && text.contains("description: of the other"),
+        text.contains("Somebody has changed it meanwhile") && text.contains("description: of the other"),
         "{text}"
     );
     // What saving would undo is shown, and whoever saves it again means it.
@@ -347,6 +347,17 @@ async fn sessions_are_ended_on_pages() {
     for page in ["/access/sessions", "/tokens"] {
         let text = browser.get(page).await.text();
         assert_eq!(text.matches(">this browser<").count(), 1, "{page}: {text}");
+    }
+    // They are told apart by what they were begun with.
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+    let form = format!("username=admin&password={}", PASSWORD.replace(' ', "+"));
+    let there = gateway.anonymous().with("user-agent", firefox);
+    assert_eq!(there.form("/login", &form).await.status, 303);
+    for page in ["/access/sessions", "/tokens"] {
+        assert!(
+            browser.get(page).await.text().contains("Firefox on Linux"),
+            "{page}"
+        );
     }
     // Nobody ends somebody else's by the page of their own.
     let (other, id) = another_session(&gateway, &browser, "/access/sessions").await;

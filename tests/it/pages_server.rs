@@ -32,6 +32,70 @@ others: [{server: elsewhere, methods: ['*'], tools: ['*']}]
 ";
 
 #[tokio::test]
+async fn of_thousands_of_tools_a_page_shows_some_and_leads_to_all() {
+    let gateway = quick(Setup::new()).start();
+    let mut tools: Vec<_> = (0..3000)
+        .map(|n| tool(&format!("t{n:04}"), "Does one of many things."))
+        .collect();
+    // What is listed twice, or has no name, is kept once or not at all, and counted like that.
+    tools.extend([
+        tool("t0007", "Does one of many things."),
+        tool("", "Has no name."),
+    ]);
+    let server = Changing::start(json!(tools)).await;
+    let added = add(&gateway.admin(), "/w", &server.url, json!({})).await;
+    let kept = gateway.admin().get("/api/tools/w").await.value()["tools"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(added["num_tools"], kept, "{added}");
+
+    let browser = reader(gateway.admin());
+    let count = format!("<span class=\"count\">{kept}</span>");
+    let shown = |text: &str| text.matches("<details class=\"tool\"").count();
+    let page = browser.get("/tools/w").await.text();
+    assert!(page.contains(&count), "{page}");
+    assert_eq!(shown(&page), 50);
+    assert!(
+        page.contains(r#"href="/tools/w?page=2""#) && page.contains("/tools?q=%2Fw"),
+        "{page}"
+    );
+    assert!(page.len() < 100_000, "{} bytes", page.len());
+    let last = browser
+        .get(&format!("/tools/w?page={}", kept.div_ceil(50)))
+        .await
+        .text();
+    assert!(
+        last.contains("data-tool=\"t2999\"") && !last.contains("rel=\"next\""),
+        "{last}"
+    );
+    // Whoever comes for one finds it, wherever it stands.
+    let found = browser.get("/tools?q=t2345").await.text();
+    assert!(found.contains(r#"href="/tools/w?tool=t2345""#), "{found}");
+    assert!(
+        browser
+            .get("/tools/w?tool=t2345")
+            .await
+            .text()
+            .contains("data-tool=\"t2345\"")
+    );
+
+    let page = browser.get("/servers/w?span=1h").await.text();
+    assert_eq!(page.matches("class=\"offer\"").count(), 50);
+    assert!(
+        page.contains(&count) && page.len() < 150_000,
+        "{} bytes",
+        page.len()
+    );
+    assert!(
+        page.contains(r#"href="/servers/w?span=1h&amp;page=2#offers""#),
+        "{page}"
+    );
+    let second = browser.get("/servers/w?span=1h&page=2").await.text();
+    assert!(second.contains("t0050") && !second.contains("t0049"), "{second}");
+}
+
+#[tokio::test]
 async fn a_server_is_told_about_to_whom_it_concerns() {
     let gateway = quick(Setup::new()).with_policy(POLICY).start();
     let server = Changing::start(json!([

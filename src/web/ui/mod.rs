@@ -3,9 +3,10 @@
 pub(super) mod access;
 pub(super) mod assets;
 pub(super) mod chrome;
-mod faults;
+pub(super) mod faults;
 pub(super) mod operations;
 mod order;
+mod paging;
 pub(super) mod preferences;
 mod question;
 pub(super) mod removal;

@@ -16,11 +16,12 @@ use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
-use crate::web::problem::{Problem, status};
+use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Chrome, Fault, Past, Section, ServerForm, Trial};
 
 use super::chrome::chrome;
+use super::faults;
 
 /// Fields that lie folded in the form.
 const ENDPOINTS: [&str; 2] = ["mcp_endpoint", "sse_endpoint"];
@@ -94,10 +95,8 @@ pub(in crate::web) fn refused(
     path: Option<&ServerPath>,
     problem: &Problem,
 ) -> Response {
-    let (status, _) = status(problem.kind());
-    state
-        .view
-        .page(status, &again(state, change, path, faults(problem)))
+    let (status, faults) = faults::of(problem);
+    state.view.page(status, &again(state, change, path, faults))
 }
 
 /// The same of a server that is edited. When somebody else has changed it meanwhile, what is saved now stands beside what
@@ -116,11 +115,13 @@ pub(in crate::web) async fn edit_refused(
         Ok((_, server)) => server,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let mut page = again(state, change, Some(path), faults(problem));
-    let differences = differences(&change.draft, &now);
-    page.faults.extend(differences);
-    page.if_match = now.etag();
-    let (status, _) = status(problem.kind());
+    let (status, _) = faults::of(problem);
+    let mut told = vec![faults::changed()];
+    told.extend(differences(&change.draft, &now));
+    let page = ServerForm {
+        if_match: now.etag(),
+        ..again(state, change, Some(path), told)
+    };
     state.view.page(status, &page)
 }
 
@@ -205,23 +206,6 @@ fn unkept(fields: &Map<String, Value>, is_edit: bool) -> Vec<Fault> {
             message: message.to_owned(),
         })
         .collect()
-}
-
-/// The faults of a refusal; one that has none of its own is the whole form's.
-pub(super) fn faults(problem: &Problem) -> Vec<Fault> {
-    let faults = problem.faults().iter().map(|fault| Fault {
-        field: fault.field.clone(),
-        message: fault.message.clone(),
-    });
-    let faults: Vec<Fault> = faults.collect();
-    if faults.is_empty() {
-        let message = problem.detail().to_owned();
-        return vec![Fault {
-            field: String::new(),
-            message,
-        }];
-    }
-    faults
 }
 
 fn form(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::in_prose;
 use crate::clock::Timestamp;
 use crate::domain::access::{Action, Call, Rights, decide};
 use crate::domain::health::Transport;
@@ -63,7 +64,7 @@ impl<'a> Eyes<'a> {
         let said = |tone, word, reason: Option<&str>| Condition {
             tone,
             word,
-            reason: reason.map(str::to_owned),
+            reason: reason.map(in_prose),
             status: status.clone(),
         };
         let (health, reason) = status.split_once(": ").unwrap_or((&status, ""));

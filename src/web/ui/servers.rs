@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::chrome::{chrome, kept};
 use super::order::Order;
+use super::paging::{Cut, said};
 use super::server_row::{Condition, Eyes};
 use crate::domain::access::Action;
 use crate::domain::identity::Identity;
@@ -183,26 +184,19 @@ fn list(
         .filter(|(server, condition)| passes(show, server, condition))
         .collect();
     look.order.sort(eyes, &mut found);
-    let total = found.len();
-    let last_page = total.div_ceil(PAGE).max(1);
-    let number = asked.page.parse::<usize>().unwrap_or(1).clamp(1, last_page);
-    let first = (number - 1) * PAGE;
-    let rows = found.into_iter().skip(first).take(PAGE);
-    let rows: Vec<ServerRow> = rows
+    let cut = Cut::of(found.len(), PAGE, &asked.page);
+    let rows: Vec<ServerRow> = cut
+        .rows(found)
         .map(|(server, condition)| eyes.row(&server, condition))
         .collect();
     let list = List {
-        here: look.with_saved(number, saved.as_ref().map_or("", |saved| &saved.path)),
+        here: look.with_saved(cut.number, saved.as_ref().map_or("", |saved| &saved.path)),
         show,
         view: kept(headers, VIEW),
         tabs: tabs.to_vec(),
         figures,
         none_yet,
-        first: first + usize::from(!rows.is_empty()),
-        last: first + rows.len(),
-        total,
-        previous: (number > 1).then(|| look.address(number - 1)),
-        next: (number < last_page).then(|| look.address(number + 1)),
+        pager: cut.pager(|number| look.address(number)),
         columns: look.order.columns(|order| {
             Look {
                 order,
@@ -238,7 +232,7 @@ impl Look {
     fn with_saved(&self, page: usize, saved: &str) -> String {
         let show = Some(self.show).filter(|show| *show != "all").unwrap_or_default();
         let sort = self.order.said().unwrap_or_default();
-        let page = if page > 1 { page.to_string() } else { String::new() };
+        let page = said(page);
         let questions = [
             ("q", self.query.as_str()),
             ("show", show),

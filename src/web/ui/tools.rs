@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::chrome::chrome;
+use super::paging::{Cut, said};
 use crate::domain::catalog::{EntryKind, Kept};
 use crate::domain::health::Transport;
 use crate::domain::path::ServerPath;
@@ -33,25 +34,27 @@ pub(in crate::web) async fn of_server(
     PageMember(caller): PageMember,
     Mount(path): Mount,
     headers: HeaderMap,
+    Questions(wanted): Questions<Wanted>,
 ) -> Result<Response, Problem> {
     let server = state.registry.visible(&caller.identity, &path).await?;
     let kept = kept(&state, &path).await?;
     let known = state.monitor.state(&path);
     let transport = known.and_then(|known| known.health.transport);
+    let rights = state.rights.borrow().clone();
+    let tools = seen(&rights, &caller.identity, &path, EntryKind::Tool, &kept);
+    let place = tools.iter().position(|kept| kept.name == wanted.tool);
+    let cut = match place {
+        Some(place) if wanted.page.is_empty() => Cut::around(tools.len(), MOST, place),
+        _ => Cut::of(tools.len(), MOST, &wanted.page),
+    };
+    let here = links::tools(&path);
     let page = ServerTools {
         chrome: chrome(&state, &caller, &headers, Section::Servers),
         enabled: server.enabled,
         transport: transport.map_or("", Transport::as_str),
-        tools: seen(
-            &state.rights.borrow().clone(),
-            &caller.identity,
-            &path,
-            EntryKind::Tool,
-            &kept,
-        )
-        .into_iter()
-        .map(|kept| view(&shown(kept), &server))
-        .collect(),
+        pager: cut.pager(|number| links::asking(&here, &[("page", &said(number))])),
+        tools: cut.rows(tools).map(|kept| view(&shown(kept), &server)).collect(),
+        search: address(path.as_str(), 1),
         path: path.to_string(),
         name: server.profile.name,
     };
@@ -60,6 +63,16 @@ pub(in crate::web) async fn of_server(
     } else {
         state.view.page(StatusCode::OK, &page)
     })
+}
+
+/// Which of a server's tools are asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Wanted {
+    /// The one that somebody came for.
+    #[serde(default)]
+    tool: String,
+    #[serde(default)]
+    page: String,
 }
 
 /// What is looked for. Everything is a text: an address is anybody's to write.
@@ -108,21 +121,16 @@ pub(in crate::web) async fn search(
         })
         .filter(|(server, kept)| speaks_of(server, kept, &words))
         .collect();
-    let total = found.len();
-    let last_page = total.div_ceil(MOST).max(1);
-    let number = asked.page.parse::<usize>().unwrap_or(1).clamp(1, last_page);
-    let first = (number - 1) * MOST;
+    let cut = Cut::of(found.len(), MOST, &asked.page);
     // A definition may be long: only what is shown is written out.
-    let rows = found.into_iter().skip(first).take(MOST);
-    let tools: Vec<ToolView> = rows.map(|(server, kept)| view(&shown(kept), server)).collect();
+    let tools = cut
+        .rows(found)
+        .map(|(server, kept)| view(&shown(kept), server))
+        .collect();
     let page = Tools {
         chrome: chrome(&state, &caller, &headers, Section::Tools),
-        first: first + usize::from(!tools.is_empty()),
-        last: first + tools.len(),
-        previous: (number > 1).then(|| address(&query, number - 1)),
-        next: (number < last_page).then(|| address(&query, number + 1)),
+        pager: cut.pager(|number| address(&query, number)),
         query,
-        total,
         tools,
     };
     Ok(if is_partial(&headers) {
@@ -152,8 +160,7 @@ fn speaks_of(server: &Server, kept: &Kept, words: &[String]) -> bool {
 
 /// The list with these words and this page; what is not said is not written.
 fn address(query: &str, page: usize) -> String {
-    let page = if page > 1 { page.to_string() } else { String::new() };
-    links::asking(links::TOOLS, &[("q", query), ("page", &page)])
+    links::asking(links::TOOLS, &[("q", query), ("page", &said(page))])
 }
 
 fn view(tool: &Value, server: &Server) -> ToolView {
@@ -168,8 +175,10 @@ fn view(tool: &Value, server: &Server) -> ToolView {
         (hint("destructiveHint") == Some(true), "may destroy"),
         (hint("idempotentHint") == Some(true), "may be repeated"),
     ];
+    let name = text("name").unwrap_or_default();
     ToolView {
-        name: text("name").unwrap_or_default(),
+        href: links::asking(&links::tools(&server.path), &[("tool", &name)]),
+        name,
         title: text("title"),
         description: text("description").unwrap_or_default(),
         schema: serde_json::to_string_pretty(schema).unwrap_or_default(),

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::server_form;
+use super::{faults, server_form};
 use crate::domain::access::Action;
 use crate::domain::draft::{Description, Draft};
 use crate::domain::path::ServerPath;
@@ -109,10 +109,13 @@ fn told(found: Found) -> Trial {
 /// It was not even asked: something in the form is not right, or something of ours.
 fn refused(problem: &Problem) -> Trial {
     if problem.faults().is_empty() {
-        return silent(format!("It was not asked: {}.", problem.detail()));
+        return silent(format!(
+            "It was not asked: {}.",
+            faults::in_prose(problem.detail())
+        ));
     }
     Trial {
-        faults: server_form::faults(problem),
+        faults: faults::of(problem).1,
         ..silent("It was not asked: something in the form is not right.".to_owned())
     }
 }

@@ -192,7 +192,7 @@ async fn written(state: &AppState, change: &Change, name: Option<&str>) -> Resul
             // What is different now is shown below, and whoever saves the page again means it.
             Err(Error::Refused(Refused::Changed)) => {
                 page.if_match = etag(preview.before.as_ref());
-                page.faults = faults::of(&Problem::from(Error::from(Refused::Changed))).1;
+                page.faults = vec![faults::changed()];
             }
             Err(error) => return Ok(refused(state, page, &Problem::from(error))),
         }

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::chrome::chrome;
+use super::paging::said;
 use super::question::{Doubt, first};
 use super::server_form::past;
 use super::spans;
@@ -41,6 +42,9 @@ const MOST_CHECKS: u32 = 20_000;
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::web) struct Look {
     span: Option<String>,
+    /// Of what it offers.
+    #[serde(default)]
+    page: String,
 }
 
 /// `GET /servers/{path}`.
@@ -69,7 +73,14 @@ pub(in crate::web) async fn page(
         .iter()
         .filter_map(|check| answered(check.at, check.latency_ms))
         .collect();
-    let offers = offers::of(&state, &rights, who, &path).await?;
+    let offers = offers::of(&state, &rights, who, (&path, &look.page)).await?;
+    let offers_at = |page| {
+        let questions = [
+            ("span", look.span.as_deref().unwrap_or_default()),
+            ("page", &*said(page)),
+        ];
+        links::asking(&links::server(&path), &questions) + "#offers"
+    };
     let history = match state.registry.may(who, Action::Modify, &path).await {
         Ok((permit, _)) => Some(state.registry.history(&permit, &path).await?),
         Err(_) => None,
@@ -88,6 +99,7 @@ pub(in crate::web) async fn page(
         forgotten: (known > window.from_ms).then(|| days(kept)),
         latency: line(&latencies, window),
         calls: calls::of(&state, who, &path, (span, window)).await?,
+        pager: offers.cut.pager(offers_at),
         offers: offers.offers,
         held: offers.held,
         fingerprint: offers.fingerprint,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::paging::Cut;
 use crate::domain::access::{Action, Rights};
 use crate::domain::catalog::{EntryKind, Kept, Version, diff_within, held_fingerprint};
 use crate::domain::identity::Identity;
@@ -11,6 +12,8 @@ use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Diff, DiffLine, Held, Offer, VersionRow};
 
+/// Tools, prompts and resources on the page.
+const MOST_OFFERS: usize = 50;
 /// Versions on the page.
 const MOST_VERSIONS: usize = 50;
 /// Lines of a difference on the page.
@@ -23,6 +26,8 @@ const MOST_LETTERS: usize = 20_000;
 /// What the page says of it.
 pub(super) struct Offers {
     pub(super) offers: Vec<Offer>,
+    /// Which page of them that is.
+    pub(super) cut: Cut,
     /// How many are held. Whoever may not change the server sees none of this and of what follows.
     pub(super) held: usize,
     /// What all that is held comes to.
@@ -34,13 +39,18 @@ pub(super) async fn of(
     state: &AppState,
     rights: &Rights,
     who: &Identity,
-    path: &ServerPath,
+    (path, page): (&ServerPath, &str),
 ) -> Result<Offers, Problem> {
     let all = kept(state, path).await?;
     let may_change = state.registry.may(who, Action::Modify, path).await.is_ok();
     let kinds = EntryKind::ALL.into_iter();
     let visible = kinds.flat_map(|kind| seen(rights, who, path, kind, &all));
-    let offers = visible
+    let mut visible: Vec<&Kept> = visible.collect();
+    // What waits for somebody comes first.
+    visible.sort_by_key(|kept| !kept.is_held());
+    let cut = Cut::of(visible.len(), MOST_OFFERS, page);
+    let offers = cut
+        .rows(visible)
         .map(|kept| Offer {
             held: held(kept, &all).filter(|_| may_change),
             ..offer(kept)
@@ -49,6 +59,7 @@ pub(super) async fn of(
     if !may_change {
         return Ok(Offers {
             offers,
+            cut,
             held: 0,
             fingerprint: String::new(),
             versions: Vec::new(),
@@ -57,6 +68,7 @@ pub(super) async fn of(
     let versions = state.catalog.versions(path).await?;
     Ok(Offers {
         offers,
+        cut,
         held: all.iter().filter(|kept| kept.is_held()).count(),
         fingerprint: held_fingerprint(&all, None),
         versions: versions.iter().take(MOST_VERSIONS).map(version).collect(),

@@ -1,5 +1,6 @@
 //! Who a server is and how it is now.
 
+use super::super::faults::in_prose;
 use crate::domain::access::{Action, Call, Rights, decide};
 use crate::domain::health::{Status, Transport};
 use crate::domain::identity::Identity;
@@ -44,7 +45,7 @@ pub(super) fn of(state: &AppState, rights: &Rights, who: &Identity, server: &Ser
         trusted: server.trusted,
         pinned: profile.pinned,
         standing: standing.word(),
-        reason: standing.reason().map(str::to_owned),
+        reason: standing.reason().map(in_prose),
         mood: if server.is_built_in() {
             "good"
         } else {
@@ -75,6 +76,7 @@ pub(super) fn of(state: &AppState, rights: &Rights, who: &Identity, server: &Ser
         registered_at: server.registered_at.to_string(),
         may_edit,
         may_toggle: may(Action::Toggle),
+        may_remove: may(Action::Delete),
         may_check: server.enabled && may(Action::CheckHealth),
     }
 }

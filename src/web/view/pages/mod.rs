@@ -5,7 +5,9 @@ mod access;
 mod aspect;
 mod chrome;
 mod explain;
+mod offer;
 mod operations;
+mod pager;
 mod question;
 mod refusal;
 mod sample;
@@ -27,13 +29,13 @@ pub use self::access::{
 pub use self::aspect::Aspect;
 pub use self::chrome::{Chrome, Section};
 pub use self::explain::{Asked, ExplainPage, Verdict};
+pub use self::offer::{Diff, DiffLine, Held, Offer, VersionRow};
 pub use self::operations::{LogPart, NginxText, Operations, Reason};
+pub use self::pager::Pager;
 pub use self::question::Question;
 pub use self::refusal::Refusal;
 pub use self::server_form::{Fault, Past, ServerForm, Trial, TrialPart};
-pub use self::server_page::{
-    CallsPart, Diff, DiffLine, Held, Offer, Opening, Portrait, ServerPage, ToolCalls, VersionRow,
-};
+pub use self::server_page::{CallsPart, Opening, Portrait, ServerPage, ToolCalls};
 pub use self::servers::{Column, Direction, Figures, List, ServerList, ServerRow, Servers, Tab};
 pub use self::sign_in::{Authorize, Choice, Login};
 pub use self::tokens::{MadeToken, TokenRow, TokenWish, TokensPage};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{hostile, moment};
-use super::{Aspect, Chrome, Page, Past};
+use super::{Aspect, Chrome, Diff, DiffLine, Held, Offer, Page, Pager, Past, VersionRow};
 use crate::domain::health::Transport;
 use crate::web::view::chart::{Line, Sight, Stack, Uptime, Window, line, stack, uptime};
 use crate::web::view::connect::{Recipe, recipes};
@@ -27,8 +27,10 @@ pub struct ServerPage {
     pub latency: Option<Line>,
     /// What was called.
     pub calls: CallsPart,
-    /// What it offers.
+    /// What it offers, a page of it.
     pub offers: Vec<Offer>,
+    /// Where that stands in all of it.
+    pub pager: Pager,
     /// What is held back of it.
     pub held: usize,
     /// What all of that comes to, for whoever approves it as it is shown.
@@ -100,6 +102,8 @@ pub struct Portrait {
     pub may_toggle: bool,
     /// Whether the reader may have it checked.
     pub may_check: bool,
+    /// Whether the person may remove it.
+    pub may_remove: bool,
 }
 
 /// Calls of a span.
@@ -128,71 +132,6 @@ pub struct ToolCalls {
     pub calls: String,
     /// How many were errors; none if there are none.
     pub errors: Option<String>,
-}
-
-/// A tool, prompt or resource.
-#[derive(Debug, Clone, Serialize)]
-pub struct Offer {
-    /// `tool`, `prompt`, `resource` or `template`.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// What it says of itself.
-    pub description: String,
-    /// Its definition, in JSON.
-    pub definition: String,
-    /// Since when it is so.
-    pub since: String,
-    /// Whether nobody has approved it yet.
-    pub is_new: bool,
-    /// Whether it waits for approval, as a whole or as it wants to be instead.
-    pub is_held: bool,
-    /// What waits; for those who may approve it.
-    pub held: Option<Held>,
-}
-
-/// What waits for approval.
-#[derive(Debug, Clone, Serialize)]
-pub struct Held {
-    /// What it comes to, for whoever approves it as it is shown.
-    pub fingerprint: String,
-    /// How it differs from what holds; none of what is new.
-    pub diff: Option<Diff>,
-    /// The whole definition, in JSON; none of what is new.
-    pub definition: Option<String>,
-}
-
-/// A difference.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Diff {
-    /// Its lines, up to a bound.
-    pub lines: Vec<DiffLine>,
-    /// How many more there are.
-    pub more: usize,
-}
-
-/// One line of a difference.
-#[derive(Debug, Clone, Serialize)]
-pub struct DiffLine {
-    /// `came`, `went` or `same`.
-    pub word: &'static str,
-    /// The line.
-    pub text: String,
-}
-
-/// How one offer changed.
-#[derive(Debug, Clone, Serialize)]
-pub struct VersionRow {
-    /// When.
-    pub at: String,
-    /// What it is.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// `came`, `changed` or `went`.
-    pub deed: &'static str,
-    /// The lines that differ.
-    pub diff: Diff,
 }
 
 /// A rule that lets somebody in.
@@ -254,6 +193,7 @@ fn empty() -> ServerPage {
         may_edit: false,
         may_toggle: false,
         may_check: false,
+        may_remove: false,
     };
     let window = Window::until(600_000, 10_000, 60);
     ServerPage {
@@ -274,6 +214,7 @@ fn empty() -> ServerPage {
             href: "/usage?server=%2Fweather".to_owned(),
         },
         offers: Vec::new(),
+        pager: Pager::default(),
         held: 0,
         fingerprint: String::new(),
         versions: Vec::new(),
@@ -349,6 +290,7 @@ fn full(text: &str) -> ServerPage {
             may_edit: true,
             may_toggle: true,
             may_check: true,
+            may_remove: true,
             ..before.server
         },
         uptime: uptime(&[(1, Sight::Up), (2, Sight::Down)], window, 300_000),
@@ -371,6 +313,7 @@ fn full(text: &str) -> ServerPage {
             ..before.calls
         },
         offers,
+        pager: Pager::sample(),
         held: 3,
         fingerprint: "0123".to_owned(),
         versions: ["came", "changed", "went"]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Chrome, Page, hostile};
+use super::{Chrome, Page, Pager, hostile};
 
 /// The list of servers with everything around it.
 #[derive(Debug, Clone, Serialize)]
@@ -49,16 +49,8 @@ pub struct List {
     pub none_yet: bool,
     /// The servers.
     pub rows: Vec<ServerRow>,
-    /// The number of the first one shown.
-    pub first: usize,
-    /// And of the last one.
-    pub last: usize,
-    /// How many there are behind this filter.
-    pub total: usize,
-    /// The address of the page before.
-    pub previous: Option<String>,
-    /// And of the one after.
-    pub next: Option<String>,
+    /// Where they stand among those behind this filter.
+    pub pager: Pager,
 }
 
 /// A filter.
@@ -278,11 +270,7 @@ impl Page for Servers {
                 figures: Figures::default(),
                 none_yet: true,
                 rows: Vec::new(),
-                first: 0,
-                last: 0,
-                total: 0,
-                previous: None,
-                next: None,
+                pager: Pager::default(),
             },
         };
         let nobody = Self {
@@ -317,11 +305,7 @@ impl Page for Servers {
                     servers: 4,
                     ..Figures::default()
                 },
-                previous: Some("/?page=1".to_owned()),
-                next: Some("/?page=3".to_owned()),
-                first: 51,
-                last: 54,
-                total: 120,
+                pager: Pager::sample(),
                 ..empty.list.clone()
             },
             ..empty.clone()

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Chrome, Page, hostile};
+use super::{Chrome, Page, Pager, hostile};
 
 /// A tool.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +23,8 @@ pub struct ToolView {
     pub server_name: String,
     /// And its path.
     pub server_path: String,
+    /// Where it is shown among the tools of its server.
+    pub href: String,
 }
 
 impl ToolView {
@@ -36,6 +38,7 @@ impl ToolView {
             is_held: true,
             server_name: text.to_owned(),
             server_path: "/weather".to_owned(),
+            href: "/tools/weather?tool=x".to_owned(),
         }
     }
 }
@@ -55,6 +58,10 @@ pub struct ServerTools {
     pub transport: &'static str,
     /// Its tools, as far as the person may see them.
     pub tools: Vec<ToolView>,
+    /// Where they stand among all of them.
+    pub pager: Pager,
+    /// Where all of them can be searched.
+    pub search: String,
 }
 
 impl Page for ServerTools {
@@ -68,13 +75,23 @@ impl Page for ServerTools {
             enabled: true,
             transport: "modern",
             tools: vec![ToolView::sample("forecast"), ToolView::sample(&hostile())],
+            pager: Pager::sample(),
+            search: "/tools?q=%2Fweather".to_owned(),
         };
-        let empty = Self {
+        let off = Self {
             enabled: false,
-            tools: Vec::new(),
+            pager: Pager {
+                total: 2,
+                ..Pager::default()
+            },
             ..full.clone()
         };
-        vec![full, empty]
+        let empty = Self {
+            tools: Vec::new(),
+            pager: Pager::default(),
+            ..full.clone()
+        };
+        vec![full, off, empty]
     }
 }
 
@@ -98,18 +115,10 @@ pub struct Tools {
     pub chrome: Chrome,
     /// What is looked for.
     pub query: String,
-    /// How many there are.
-    pub total: usize,
-    /// The number of the first one shown.
-    pub first: usize,
-    /// And of the last one.
-    pub last: usize,
-    /// The address of the page before.
-    pub previous: Option<String>,
-    /// And of the one after.
-    pub next: Option<String>,
     /// Those of this page.
     pub tools: Vec<ToolView>,
+    /// Where they stand among what was found.
+    pub pager: Pager,
 }
 
 impl Page for Tools {
@@ -119,20 +128,12 @@ impl Page for Tools {
         let full = Self {
             chrome: Chrome::sample(),
             query: hostile(),
-            total: 170,
-            first: 51,
-            last: 52,
-            previous: Some("/tools".to_owned()),
-            next: Some("/tools?page=3".to_owned()),
+            pager: Pager::sample(),
             tools: vec![ToolView::sample("forecast"), ToolView::sample(&hostile())],
         };
         let none = Self {
             tools: Vec::new(),
-            total: 0,
-            first: 0,
-            last: 0,
-            previous: None,
-            next: None,
+            pager: Pager::default(),
             ..full.clone()
         };
         let empty = Self {
