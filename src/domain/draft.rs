@@ -162,10 +162,7 @@ impl Reader<'_> {
                 .unwrap_or_default(),
             num_tools: self.count("num_tools").or(old.map(|o| o.num_tools)).unwrap_or(0),
             num_stars: self.count("num_stars").or(old.map(|o| o.num_stars)).unwrap_or(0),
-            is_python: self
-                .flag("is_python")
-                .or(old.map(|o| o.is_python))
-                .unwrap_or(false),
+            is_python: self.flag_or("is_python", old.map(|o| o.is_python), false),
             license: license
                 .or_else(|| old.map(|o| o.license.clone()))
                 .unwrap_or_else(|| "N/A".to_owned()),
@@ -175,11 +172,8 @@ impl Reader<'_> {
                 .unwrap_or_default(),
             mcp_endpoint: self.endpoint("mcp_endpoint", old.and_then(|o| o.mcp_endpoint.clone())),
             sse_endpoint: self.endpoint("sse_endpoint", old.and_then(|o| o.sse_endpoint.clone())),
-            append_mcp_path: self
-                .flag("append_mcp_path")
-                .or(old.map(|o| o.append_mcp_path))
-                .unwrap_or(true),
-            pinned: self.flag("pinned").or(old.map(|o| o.pinned)).unwrap_or(false),
+            append_mcp_path: self.flag_or("append_mcp_path", old.map(|o| o.append_mcp_path), true),
+            pinned: self.flag_or("pinned", old.map(|o| o.pinned), false),
             supported_transports: self
                 .words("supported_transports", 5)
                 .or_else(|| old.map(|o| o.supported_transports.clone()))
@@ -202,6 +196,10 @@ impl Reader<'_> {
             }
         }
         Some(profile)
+    }
+
+    fn flag_or(&mut self, field: &str, old: Option<bool>, default: bool) -> bool {
+        self.flag(field).or(old).unwrap_or(default)
     }
 
     fn egress(&mut self, old: Option<&Egress>) -> Egress {

@@ -47,6 +47,8 @@ impl Error {
 pub type Held = HashMap<String, HashSet<String>>;
 
 type Names = Arc<[Box<str>]>;
+/// The digest of a list, and how many tools of it are kept.
+type Listed = ([u8; 32], u32);
 
 /// The catalogue.
 #[derive(Debug, Clone)]
@@ -59,7 +61,7 @@ pub struct Catalog {
     /// Counts the changes of what is offered.
     changes: watch::Sender<u64>,
     /// What was taken over last and how many tools that were, so that a list that stays the same costs no query.
-    seen: Arc<Mutex<HashMap<String, ([u8; 32], u32)>>>,
+    seen: Arc<Mutex<HashMap<String, Listed>>>,
     /// Between reading a list and writing it nobody else writes: an approval would be undone.
     writing: Arc<Semaphore>,
 }
@@ -190,7 +192,7 @@ impl Catalog {
         Ok(tools)
     }
 
-    fn known(&self, path: &str) -> Option<([u8; 32], u32)> {
+    fn known(&self, path: &str) -> Option<Listed> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(path).copied()
     }
