@@ -1,7 +1,7 @@
 """The pages with many servers: the list in a browser until it can be used, and what each page takes to be written.
 
-Usage: dashboard.py GATEHOUSE [SERVERS]; needs `make tools` and Chromium. Every server lists ten tools;
-then the list once more with servers that do not answer.
+Usage: dashboard.py GATEHOUSE [SERVERS]; needs `make tools` and Chromium. Every server lists ten tools, and
+one by itself 3,000; then the list once more with servers that do not answer.
 """
 
 import concurrent.futures
@@ -27,15 +27,18 @@ PAGES = [
     "", "?q=server-77", "?sort=tools", "tools", "tools?q=tool3+server-77", f"tools/{ONE}", f"servers/{ONE}", f"edit/{ONE}", "usage", "operations", "access"
 ]
 TIMES = 9
+# A server by itself that lists so many tools, and its pages.
+MANY = 3_000
+PAGES_OF_MANY = ["tools/many", "tools/many?tool=tool2345", "servers/many"]
 
 
-def until_all_are(gateway, word: str) -> None:
+def until(gateway, are_so) -> None:
     for _ in range(1200):
         _, states = ask(f"{gateway.base}/api/servers/health", gateway.admin)
-        if sum(state["status"].startswith(word) for state in states.values()) >= SERVERS:
+        if are_so({path: state["status"] for path, state in states.items()}):
             return
         time.sleep(0.5)
-    raise AssertionError(f"not every server is {word}")
+    raise AssertionError("the servers are not as they should be")
 
 
 def page(gateway, path: str) -> tuple[float, int]:
@@ -54,7 +57,7 @@ def filled(url: str, word: str):
     with bench(sys.argv[1], settings=settings) as (gateway, _):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: gateway.register(f"/team/server-{number}", f"{url}/s{number}"), range(SERVERS)))
-        until_all_are(gateway, word)
+        until(gateway, lambda states: sum(state.startswith(word) for state in states.values()) >= SERVERS)
         yield gateway
 
 
@@ -65,11 +68,14 @@ def in_a_browser(gateway) -> None:
 
 parts.ENVIRONMENT["ADMIN_PASSWORD"] = PASSWORD
 listed = [tool(number) for number in range(10)]
-with mcp_servers(lambda _: listed) as url, filled(url, "healthy") as gateway:
+many = [tool(number) for number in range(MANY)]
+with mcp_servers(lambda path: many if path == "/many" else listed) as url, filled(url, "healthy") as gateway:
     print(f"{SERVERS:,} servers that are well:\n", flush=True)
     in_a_browser(gateway)
     print("\n| page | p50 ms | kB |\n|---|---|---|")
-    for path in PAGES:
+    gateway.register("/many", f"{url}/many")
+    until(gateway, lambda states: states.get("/many") == "healthy")
+    for path in PAGES + PAGES_OF_MANY:
         visits = [page(gateway, path) for _ in range(TIMES)]
         print(f"| /{path} | {statistics.median(took for took, _ in visits):.1f} | {visits[0][1] / 1000:.0f} |")
 with filled("http://127.0.0.1:9", "unhealthy") as gateway:
