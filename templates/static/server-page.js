@@ -18,7 +18,7 @@
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const next = fresh.getElementById(part.id);
-        const isHeld = part.contains(document.activeElement) || part.contains(getSelection()?.anchorNode);
+        const isHeld = part.querySelector("details[open]") || part.contains(document.activeElement) || part.contains(getSelection()?.anchorNode);
         if (!next || isHeld || document.querySelector("dialog[open]")) continue;
         part.replaceWith(next);
         enliven(next);
