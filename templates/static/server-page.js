@@ -13,7 +13,8 @@
     again = setTimeout(async () => {
       if (document.querySelector("dialog[open]")) return renew(1000);
       const response = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
-      if (response?.redirected) return location.reload();
+      // Whoever is not signed in any more is asked to be; a server that is gone, or is not theirs to see, says so.
+      if (response?.redirected || [403, 404].includes(response?.status)) return location.reload();
       if (!response?.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {

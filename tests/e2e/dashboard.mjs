@@ -108,10 +108,14 @@ export const DASHBOARD = {
     must(await row(other, "/meanwhile").count() === 0, "it was listening");
     goOn();
     await row(other, "/meanwhile").waitFor();
-    await other.context().close();
+    await other.goto(`${gateway}/servers/meanwhile`);
+    await other.locator("#feed", { hasText: "live" }).waitFor();
     await row(page, "/meanwhile").getByTitle("Remove").click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await row(page, "/meanwhile").waitFor({ state: "detached" });
+    // Its own page, in the other window, says so.
+    await other.getByText("There is nothing here").waitFor();
+    await other.context().close();
     await page.goto(gateway);
   },
 
