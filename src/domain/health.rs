@@ -162,6 +162,12 @@ impl Health {
         }
     }
 
+    /// How long the first answer took, in whole milliseconds.
+    pub fn latency_ms(&self) -> Option<i64> {
+        let millis = self.latency?.as_millis();
+        Some(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
     /// Whether the last checks disagree with the word: then the next one comes sooner.
     pub fn is_in_doubt(&self) -> bool {
         match self.status {

@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod renewal;
+mod results;
 pub mod routes;
 mod schedule;
 pub mod scopes;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalog::{Catalog, Error};
 use super::check::{Checker, Outcome, complain};
+use super::results::Results;
 use super::schedule::Schedule;
 use super::states::States;
 use crate::clock::{Clock, Timestamp};
@@ -39,8 +40,6 @@ const TICK: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a check on demand waits for the table of routes.
 const TABLE: Duration = Duration::from_secs(2);
-/// Results that wait for a store that cannot be written; the oldest go.
-const MOST_RESULTS: usize = 10_000;
 /// Rows of history that are forgotten at once, how often at most in a row, and how often anew.
 const FORGET: (u32, u32, Duration) = (5_000, 50, Duration::from_secs(60));
 
@@ -90,8 +89,7 @@ struct Inner {
     flights: Mutex<HashMap<ServerPath, WeakShared<BoxFuture<'static, Checked>>>>,
     /// For checks on demand.
     seats: Semaphore,
-    /// On their way to the store.
-    results: Mutex<Vec<Check>>,
+    results: Results,
 }
 
 impl std::fmt::Debug for Inner {
@@ -120,6 +118,7 @@ impl Monitor {
         };
         Self(Arc::new(Inner {
             checker,
+            results: Results::new(Arc::clone(&store)),
             store,
             catalog,
             table,
@@ -127,7 +126,6 @@ impl Monitor {
             revision: watch::Sender::default(),
             flights: Mutex::default(),
             seats: Semaphore::new(settings.at_once),
-            results: Mutex::default(),
             settings,
         }))
     }
@@ -179,8 +177,7 @@ impl Monitor {
 
     /// The checks of a server since then, newest first.
     pub async fn history(&self, path: &ServerPath, since: Timestamp, most: u32) -> Result<Vec<Past>, Error> {
-        self.keep_results().await?;
-        Ok(self.0.store.health_history(path, since, most).await?)
+        Ok(self.0.results.past(path, since, most).await?)
     }
 
     /// Check a server now, whatever its interval; whoever asks meanwhile shares the answer. None: it is off, or gone.
@@ -242,7 +239,7 @@ impl Monitor {
             () = stop.cancelled() => {}
             () = self.watch() => {}
         }
-        if let Err(error) = self.keep_results().await {
+        if let Err(error) = self.0.results.keep().await {
             complain(&error);
         }
     }
@@ -278,7 +275,7 @@ impl Monitor {
                 }
                 changed = table.changed() => if changed.is_err() { return; },
                 _ = ticks.tick() => {
-                    if let Err(error) = self.keep_results().await { complain(&error); }
+                    if let Err(error) = self.0.results.keep().await { complain(&error); }
                     if forgotten.elapsed() > FORGET.2 {
                         forgotten = Instant::now();
                         self.forget().await;
@@ -403,30 +400,12 @@ impl Monitor {
             }
         });
         let Some(health) = health else { return false };
-        let mut results = self.0.results.lock().unwrap_or_else(PoisonError::into_inner);
-        if results.len() >= MOST_RESULTS {
-            results.drain(..MOST_RESULTS / 2);
-        }
-        results.push(Check {
+        self.0.results.push(Check {
             path: path.as_str().to_owned(),
             health,
             seen: seen.seen,
         });
         true
-    }
-
-    /// Write what waits for the store; what it does not take waits on.
-    async fn keep_results(&self) -> Result<(), store::Error> {
-        let lock = || self.0.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = std::mem::take(&mut *lock());
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let kept = self.0.store.record_checks(waiting.clone()).await;
-        if kept.is_err() {
-            lock().splice(0..0, waiting);
-        }
-        kept
     }
 
     async fn forget(&self) {

@@ -115,6 +115,17 @@ pub struct Past {
     pub latency_ms: Option<i64>,
 }
 
+/// As the store gives it back: times in whole seconds.
+impl From<&Check> for Past {
+    fn from(Check { health, seen, .. }: &Check) -> Self {
+        Self {
+            at: Timestamp::from_unix(health.checked_at.map_or(0, Timestamp::unix)),
+            status: seen.words(),
+            latency_ms: health.latency_ms(),
+        }
+    }
+}
+
 /// What lists that are cut may be of.
 #[derive(Debug, Clone, Copy)]
 pub enum Counted<'a> {

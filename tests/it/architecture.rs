@@ -54,6 +54,7 @@ const BETWEEN_USE_CASES: &[(&str, &str)] = &[
     ("invoke", "permit"),
     ("monitor", "catalog"),
     ("monitor", "check"),
+    ("monitor", "results"),
     ("monitor", "states"),
     ("monitor", "schedule"),
     ("relay", "catalog"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{Actor, Answer, Gateway, Setup, Upstream, signal_to, stand_still, tool_call, until};
+use crate::pages_server::reader;
 
 /// So often a daemon is killed; `make soak` wants more.
 fn kills() -> u32 {
@@ -37,6 +38,32 @@ async fn a_locked_store_is_a_503_and_goes_on_when_it_is_free() {
     assert_eq!(session.get("/api/auth/me").await.status, 200);
     lock.execute_batch("ROLLBACK").unwrap();
     assert_eq!(register(&admin, "/b", "d").await.status, 201);
+}
+
+#[tokio::test]
+async fn a_check_is_read_before_it_is_in_the_store() {
+    let gateway = Setup::new().start();
+    let admin = gateway.admin();
+    assert_eq!(register(&admin, "/a", "d").await.status, 201);
+    let lock = rusqlite::Connection::open(gateway.setup.data().join("gatehouse.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(admin.form("/api/refresh/a", "").await.status, 200);
+    let known = || async {
+        let one = admin.get("/api/servers/health/a").await;
+        assert_eq!(one.status, 200, "{}", one.text());
+        one.value()["history"].as_array().unwrap().len()
+    };
+    assert_eq!(known().await, 1);
+    let page = reader(admin.clone()).get("/servers/a").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("0 of 1 checks answered"), "{}", page.text());
+    lock.execute_batch("ROLLBACK").unwrap();
+    until("it is in the store", || async {
+        let sql = "SELECT count(*) FROM health_history";
+        lock.query_row(sql, (), |row| row.get::<_, u32>(0)).unwrap() == 1
+    })
+    .await;
+    assert_eq!(known().await, 1);
 }
 
 /// The program in a mount namespace of its own, with a small disk under its data folder.

@@ -8,10 +8,6 @@ use crate::clock::Timestamp;
 use crate::domain::health::{Health, Status, Transport};
 use crate::store::{Check, Error, Past};
 
-fn millis(latency: Option<Duration>) -> Option<i64> {
-    latency.map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX))
-}
-
 fn duration(millis: Option<i64>) -> Option<Duration> {
     millis
         .and_then(|ms| u64::try_from(ms).ok())
@@ -43,7 +39,7 @@ pub(super) fn record(tx: &Transaction<'_>, checks: &[Check]) -> Result<(), Error
             health.successes,
             health.checked_at.map(Timestamp::unix),
             health.changed_at.map(Timestamp::unix),
-            millis(health.latency),
+            health.latency_ms(),
             health.transport.map(Transport::as_str),
             health.tools,
             &health.server_name,
@@ -55,7 +51,7 @@ pub(super) fn record(tx: &Transaction<'_>, checks: &[Check]) -> Result<(), Error
             at,
             check.seen.word(),
             check.seen.reason(),
-            millis(health.latency),
+            health.latency_ms(),
         ))?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::domain::Kind;
 use crate::domain::access::Action;
 use crate::domain::draft::Draft;
-use crate::domain::health;
+use crate::domain::health::{self, Health};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::server::Revision;
@@ -79,7 +79,7 @@ pub(in crate::web) async fn one(
         "path": server.path,
         "health": known.as_ref().map(|known| words(&state, &caller.identity, &server.path, known)),
         "transport": health.and_then(|health| health.transport),
-        "latency_ms": health.and_then(|health| health.latency).map(|latency| latency.as_millis()),
+        "latency_ms": health.and_then(Health::latency_ms),
         "since": health.and_then(|health| health.changed_at),
         "history": history,
     })))
