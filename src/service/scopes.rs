@@ -75,13 +75,9 @@ pub struct Settings {
 /// What a text would make of one scope.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// The scope's name.
-    pub name: String,
     /// As a document now, if there is such a scope.
     pub before: Option<Map<String, Value>>,
     /// As it would be.
-    pub after: Map<String, Value>,
-    /// The same, to be taken in.
     pub document: ScopeDocument,
 }
 
@@ -229,17 +225,12 @@ impl Scopes {
         }
         let documents = documents_of(text).map_err(Error::Fields)?;
         let present = self.groups().await?;
-        let mut previews = Vec::with_capacity(documents.len());
-        for document in &documents {
-            let name = document.name.clone();
-            let before = present.policy().document(&name).map(|document| document.value());
-            previews.push(Preview {
-                name,
-                before,
-                after: document.value(),
-                document: document.clone(),
-            });
-        }
+        let before = |name: &str| present.policy().document(name).map(|document| document.value());
+        let previews = documents.iter().map(|document| Preview {
+            before: before(&document.name),
+            document: document.clone(),
+        });
+        let previews = previews.collect();
         let next = present.after(&present.import(documents));
         self.check_groups(&next).await?;
         Ok(previews)

@@ -72,7 +72,9 @@ pub(super) async fn pass(doors: &Doors, head: &axum::http::request::Parts, body:
         );
     };
     match doors.gate.decide(&question).await {
-        Err(refused) => people::instead(head, &refused).unwrap_or_else(|| refused.into_response()),
+        Err(refused) => {
+            people::instead(head, question.written, &refused).unwrap_or_else(|| refused.into_response())
+        }
         Ok(Way::Direct(headers)) => {
             let mut response = permit(StatusCode::OK, headers);
             response

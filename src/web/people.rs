@@ -11,9 +11,9 @@ use super::links;
 use super::refusal::say;
 use crate::service::refusal::{Reason, Refusal};
 
-/// What a person is told instead of a refusal in JSON-RPC: to sign in first, or by the registry that there is no such
-/// page.
-pub(super) fn instead(head: &Parts, refusal: &Refusal) -> Option<Response> {
+/// What a person who has `written` this address is told instead of a refusal in JSON-RPC: to sign in first, or by the
+/// registry that there is no such page.
+pub(super) fn instead(head: &Parts, written: &str, refusal: &Refusal) -> Option<Response> {
     let is_person = head.method == Method::GET
         && wants_page(&head.headers)
         && !head.headers.contains_key(header::AUTHORIZATION);
@@ -21,11 +21,7 @@ pub(super) fn instead(head: &Parts, refusal: &Refusal) -> Option<Response> {
         return None;
     }
     let mut response = match refusal.reason {
-        Reason::Unauthenticated => {
-            let asked = head.headers.get("x-gate-request-uri");
-            let asked = asked.and_then(|asked| asked.to_str().ok()).unwrap_or(links::HOME);
-            Redirect::to(&links::login_with_next(asked)).into_response()
-        }
+        Reason::Unauthenticated => Redirect::to(&links::login_with_next(written)).into_response(),
         Reason::Unknown => {
             let mut response = Response::default();
             response

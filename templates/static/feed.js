@@ -3,6 +3,8 @@
 "use strict";
 
 (() => {
+  /* What the feed has no word for, a new name say, is seen within so many milliseconds at the latest. */
+  const OLDEST = 60_000;
   let isLive = false;
 
   function dot() {
@@ -12,8 +14,11 @@
     feed.textContent = isLive ? "live" : "offline";
   }
 
-  /** `hear` is told states by path; `lost` that what was heard may be old, `again` that the feed is back. */
-  function follow({ hear, lost, again }) {
+  /**
+   * `hear` is told states by path, and `lost` that what was heard may be old. `renew` is told when the page is older than it
+   * may be: the feed is back, somebody turns to the page, or a minute has gone by.
+   */
+  function follow({ hear, lost, renew }) {
     let waits = 500;
     let isAgain = false;
     function listen() {
@@ -24,7 +29,7 @@
         waits = 500;
         isLive = true;
         dot();
-        if (isAgain) again();
+        if (isAgain) renew();
       });
       socket.addEventListener("message", (event) => {
         try {
@@ -35,13 +40,16 @@
         isLive = false;
         dot();
         isAgain = true;
-        if (opened) lost();
+        if (opened) lost?.();
         // Each wait is twice the one before, and no two pages come back at once.
         setTimeout(listen, waits * (0.75 + Math.random() / 2));
         waits = Math.min(waits * 2, 30_000);
       });
     }
     listen();
+    const seen = () => document.hidden || renew();
+    setInterval(seen, OLDEST);
+    document.addEventListener("visibilitychange", seen);
   }
 
   follow.dot = dot;

@@ -1,13 +1,21 @@
 // The page of a server lives: what is said and drawn of it is what the gateway knows now. What somebody has opened or is
-// at stays as it is until the page is loaded again.
+// at stays as it is until they let go of it, and what waits for approval until the page is loaded again: nobody approves
+// what they have not been shown.
 "use strict";
 
 (() => {
   const { enliven, follow } = window.gatehouse;
-  const OLDEST = 60_000;
   const { path } = document.getElementById("live").dataset;
+  const offers = document.getElementById("offers-part");
+
+  const isSelected = (part) => {
+    const selection = getSelection();
+    return selection && !selection.isCollapsed && selection.containsNode(part, true);
+  };
+  const isHeld = (part) => part.querySelector("details[open]") !== null || part.contains(document.activeElement) || isSelected(part);
 
   let again = 0;
+  let isOwed = false;
   function renew(soon = 250) {
     clearTimeout(again);
     again = setTimeout(async () => {
@@ -17,15 +25,28 @@
       if (response?.redirected || [403, 404].includes(response?.status)) return location.reload();
       if (!response?.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+      isOwed = false;
       for (const part of document.querySelectorAll("[data-live]")) {
         const next = fresh.getElementById(part.id);
-        const isHeld = part.querySelector("details[open]") || part.contains(document.activeElement) || part.contains(getSelection()?.anchorNode);
-        if (!next || isHeld || document.querySelector("dialog[open]")) continue;
+        if (!next) continue;
+        if (isHeld(part) || document.querySelector("dialog[open]")) {
+          isOwed = true;
+          continue;
+        }
         part.replaceWith(next);
         enliven(next);
       }
+      const isOlder = fresh.getElementById("offers-part")?.dataset.fingerprint !== offers.dataset.fingerprint;
+      document.getElementById("older").hidden = !isOlder;
+      for (const form of document.querySelectorAll("form.held")) form.hidden = isOlder;
     }, soon);
   }
+
+  /* What was held while the rest was renewed follows when it is let go. */
+  const settle = () => isOwed && renew();
+  document.addEventListener("focusout", settle);
+  document.addEventListener("selectionchange", settle);
+  document.addEventListener("toggle", settle, true);
 
   let known = null;
   follow({
@@ -36,9 +57,6 @@
       if (words !== known) renew();
       known = words;
     },
-    lost() {},
-    again: () => renew(),
+    renew,
   });
-  setInterval(() => document.hidden || renew(), OLDEST);
-  document.addEventListener("visibilitychange", () => document.hidden || renew());
 })();

@@ -87,8 +87,6 @@
   /* The feed: everything at first, then what changes. */
   const known = new Map();
   let hasBegun = false;
-  /* What the feed has no word for, a new name say, is seen within so many milliseconds at the latest. */
-  const OLDEST = 60_000;
 
   function hear(states) {
     let isNew = false;
@@ -170,7 +168,11 @@
       dialog.replaceChildren(...parts);
       dialog.querySelector("[data-close]").hidden = false;
       enliven(dialog);
-      if (!dialog.open) dialog.showModal();
+      if (dialog.open) {
+        // The next page is read from its beginning.
+        dialog.scrollTop = 0;
+        dialog.querySelector("#tools-title").focus();
+      } else dialog.showModal();
     } catch {
       say("The gateway does not answer", true);
     } finally {
@@ -236,14 +238,12 @@
       follow({
         hear,
         // What happened while nobody listened is told by the list alone.
-        again: () => renew(),
+        renew,
         lost() {
           known.clear();
           hasBegun = false;
         },
       });
-      setInterval(() => document.hidden || renew(), OLDEST);
-      document.addEventListener("visibilitychange", () => document.hidden || renew());
     }
     const query = document.getElementById("q")?.value.trim();
     if (query) mean(query);

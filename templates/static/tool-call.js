@@ -97,21 +97,41 @@
     return element;
   };
 
+  /* What one form may cost: a schema is its server's to write, and may refer to itself. */
+  const MOST_FIELDS = 40;
+  const MOST_CHOICES = 500;
+  const MOST_WORK = 20_000;
+
+  /** A whole schema, and how many members may still be looked at to follow what it refers to. */
+  const opened = (schema) => ({ schema, left: MOST_WORK });
+
+  function spend(whole, work) {
+    whole.left -= work;
+    if (whole.left < 0) throw new Error("this schema refers to too much");
+  }
+
+  /** Two schemas as one: what is said in the second counts. */
+  function merged(inner, around, whole) {
+    spend(whole, Object.keys(inner).length + Object.keys(around).length + 1);
+    return { ...inner, ...around };
+  }
+
   /** A schema with what it refers to within the whole one in its place; what is said beside the reference counts. */
   function resolved(schema, whole) {
     let now = schema;
-    for (let hops = 0; hops < 10 && now && typeof now === "object"; hops++) {
+    while (now && typeof now === "object") {
       // One thing of which all must hold is that thing; so are references with a description written.
-      const [only, ...others] = Array.isArray(now.allOf) ? now.allOf : [];
+      const [only, ...others] = Array.isArray(now.allOf) ? now.allOf.slice(0, 2) : [];
       if (only && typeof only === "object" && !others.length) {
         const { allOf, ...around } = now;
-        now = { ...only, ...around };
+        now = merged(only, around, whole);
       } else if (typeof now.$ref === "string" && now.$ref.startsWith("#/")) {
         const { $ref, ...around } = now;
         const steps = $ref.slice(2).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-        const found = steps.reduce((at, step) => (at && Object.hasOwn(at, step) ? at[step] : undefined), whole);
+        spend(whole, steps.length);
+        const found = steps.reduce((at, step) => (at && Object.hasOwn(at, step) ? at[step] : undefined), whole.schema);
         if (!found || typeof found !== "object") return around;
-        now = { ...found, ...around };
+        now = merged(found, around, whole);
       } else break;
     }
     return now;
@@ -123,15 +143,22 @@
   function unwrapped(said, whole) {
     const schema = resolved(said, whole);
     for (const word of ["anyOf", "oneOf"]) {
-      if (!Array.isArray(schema[word])) continue;
+      // One thing, and null: of more than that no field is made.
+      if (!Array.isArray(schema[word]) || schema[word].length > 2) continue;
       const ways = schema[word].map((way) => resolved(way, whole)).filter((way) => !allowsNull(way));
       if (ways.length !== 1 || !ways[0] || typeof ways[0] !== "object") continue;
       const { [word]: all, ...around } = schema;
-      const inner = unwrapped({ ...ways[0], ...around }, whole);
+      const inner = unwrapped(merged(ways[0], around, whole), whole);
       return { ...inner, isNullable: inner.isNullable || all.length > 1 };
     }
     const isNullable = [schema.type].flat().includes("null") || schema.enum?.includes?.(null);
     return { schema, isNullable };
+  }
+
+  function choicesOf(schema) {
+    if (schema.const !== undefined) return [schema.const];
+    if (!Array.isArray(schema.enum) || schema.enum.length > MOST_CHOICES) return null;
+    return schema.enum.filter((choice) => choice !== null);
   }
 
   function field(name, said, isRequired, id, whole) {
@@ -139,7 +166,7 @@
     // Null is said by an empty field, so it needs none.
     const required = isRequired && !isNullable;
     const types = [schema.type ?? (schema.enum ? "string" : "json")].flat().filter((type) => type !== "null");
-    const choices = schema.enum?.filter?.((choice) => choice !== null) ?? (schema.const !== undefined ? [schema.const] : null);
+    const choices = choicesOf(schema);
     const label = make("label", { htmlFor: id }, make("bdi", { textContent: String(schema.title ?? name).slice(0, 200) }));
     if (!required) label.append(" ", make("span", { className: "hint", textContent: "may stay empty" }));
     let input;
@@ -155,7 +182,7 @@
       if (schema.maximum !== undefined) input.max = schema.maximum;
     } else if (type === "string") {
       input = make("input", { type: "text" });
-      if (schema.maxLength) input.maxLength = schema.maxLength;
+      if (schema.maxLength > 0 && schema.maxLength < 1e9) input.maxLength = schema.maxLength;
     } else {
       type = "json";
       input = make("textarea", { rows: 3, placeholder: "as JSON", className: "mono", spellcheck: false });
@@ -189,10 +216,28 @@
     return { parts, read, name };
   }
 
-  function wholly(id) {
+  function asJson(id) {
     const label = make("label", { htmlFor: id, textContent: "Arguments as JSON" });
     const input = make("textarea", { id, rows: 5, className: "mono", spellcheck: false, value: "{}" });
     return { parts: [label, input], read: () => JSON.parse(input.value), name: null };
+  }
+
+  /** A field for each argument; none where one for all of them is better. */
+  function fieldsOf(schema, id) {
+    const properties = Object.entries(schema.properties ?? {});
+    const isOpen = schema.properties && !properties.length && schema.additionalProperties !== false;
+    if (isOpen || properties.length > MOST_FIELDS || !properties.every(([, one]) => one && typeof one === "object")) return null;
+    // The order of their author is lost but for the required ones, and those come first.
+    const ranks = new Map((Array.isArray(schema.required) ? schema.required : []).map((name, at) => [name, at]));
+    const rank = (name) => ranks.get(name) ?? ranks.size;
+    properties.sort(([one], [other]) => rank(one) - rank(other));
+    const whole = opened(schema);
+    try {
+      return properties.map(([name, one], at) => field(name, one, ranks.has(name), `${id}-${at}`, whole));
+    } catch {
+      // A schema that no form can be made of: its server says what is wrong with the arguments.
+      return null;
+    }
   }
 
   function build(tool, number) {
@@ -203,33 +248,27 @@
     try {
       schema = JSON.parse(tool.querySelector("[data-schema]").textContent) ?? {};
     } catch { /* A schema that cannot be read has no fields. */ }
-    const required = [...new Set(Array.isArray(schema.required) ? schema.required : [])];
-    // The order of their author is lost but for the required ones, and those come first.
-    const place = (name) => (required.includes(name) ? required.indexOf(name) : required.length);
-    const properties = Object.entries(schema.properties ?? {}).sort(([one], [other]) => place(one) - place(other));
-    const isPlain = properties.length <= 40 && properties.every(([, one]) => one && typeof one === "object");
-    const fields = isPlain && (properties.length || schema.additionalProperties === false || !schema.properties)
-      ? properties.map(([name, one], at) => field(name, one, required.includes(name), `tool-${number}-${at}`, schema))
-      : [wholly(`tool-${number}-all`)];
+    const fields = fieldsOf(schema, `tool-${number}`) ?? [asJson(`tool-${number}-all`)];
     const button = make("button", { type: "submit", textContent: "Call" });
-    const answer = make("div", { className: "answer", ariaLive: "polite" });
-    answer.setAttribute("aria-live", "polite");
-    form.append(...fields.flatMap(({ parts }) => parts), make("p", { className: "buttons" }, button), answer);
+    const place = make("div", { className: "answer" });
+    place.setAttribute("aria-live", "polite");
+    form.append(...fields.flatMap(({ parts }) => parts), make("p", { className: "buttons" }, button), place);
     form.hidden = false;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       event.stopPropagation();
       try {
-        const args = {};
+        // A name may be one that objects have of themselves.
+        const args = Object.create(null);
         for (const { read, name } of fields) {
           const value = read();
           if (name === null) Object.assign(args, value);
           else if (value !== undefined) args[name] = value;
         }
         button.setAttribute("aria-busy", "true");
-        await call(home.dataset, tool.dataset.tool, args, answer);
+        await call(home.dataset, tool.dataset.tool, args, place);
       } catch (error) {
-        tell(answer, "bad", error.message, null);
+        tell(place, "bad", error.message, null);
       } finally {
         button.removeAttribute("aria-busy");
       }

@@ -63,8 +63,9 @@ export async function walk(walks, { goesOn = false } = {}) {
       console.log(`ok ${words} (${Math.round(performance.now() - began)} ms)`);
     } catch (error) {
       console.log(`FAILED ${words}: ${error.stack}`);
+      // What a walk began and has not ended would go on for long.
+      if (!goesOn) process.exit(1);
       process.exitCode = 1;
-      if (!goesOn) return;
     }
   }
 }

@@ -30,6 +30,36 @@ export const DASHBOARD = {
     await dialog.waitFor({ state: "hidden" });
   },
 
+  async "a schema that no form can be made of is asked for as JSON, and the name of an argument may be anything"() {
+    const odd = await upstream();
+    const names = Array.from({ length: 5_000 }, (_, at) => `n${at}`);
+    const wide = { type: "object", ...Object.fromEntries(names.map((name) => [name, 1])) };
+    const maybe = (name) => ({ anyOf: [{ $ref: `#/$defs/${name}` }, { type: "null" }] });
+    const text = { type: "string" };
+    odd.tools = Object.entries({
+      circle: { $defs: { N: maybe("N") }, properties: { a: { $ref: "#/$defs/N" } } },
+      ring: { $defs: { N: { $ref: "#/$defs/N" } }, properties: { a: { $ref: "#/$defs/N" } } },
+      wide: { $defs: { W: wide }, properties: { a: maybe("W"), b: maybe("W") } },
+      many: { properties: Object.fromEntries(names.map((name) => [name, text])), required: names.toReversed() },
+      say: { properties: JSON.parse('{"__proto__": {"type": "string", "title": "proto"}, "long": {"type": "string", "maxLength": 3e9}}'), required: [...names, "long"] },
+    }).map(([name, schema]) => ({ name, description: "Odd", inputSchema: { type: "object", ...schema } }));
+    await register(page, "/odd", "Odd", (form) => form.fill("#proxy_pass_url", odd.url));
+    await row(page, "/odd").locator("[data-tools]", { hasText: "5" }).click();
+    const dialog = page.getByRole("dialog");
+    const tool = (name) => dialog.locator(`[data-tool="${name}"]`);
+    for (const name of ["circle", "ring", "wide", "many", "say"]) await tool(name).locator("summary").first().click();
+    for (const name of ["circle", "ring", "wide", "many"]) await tool(name).getByLabel("Arguments as JSON").waitFor();
+    await tool("say").getByLabel(/^proto/).fill("a");
+    await tool("say").getByLabel(/^long/).fill("b");
+    await tool("say").getByRole("button", { name: "Call" }).click();
+    await tool("say").locator(".answer pre", { hasText: '{"long":"b","__proto__":"a"}' }).waitFor();
+    await page.goto(gateway);
+    await row(page, "/odd").getByTitle("Remove").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await row(page, "/odd").waitFor({ state: "detached" });
+    odd.end();
+  },
+
   async "of many tools the dialog shows some, and leads to the others"() {
     const many = await upstream();
     many.tools = tools(120);
@@ -41,6 +71,8 @@ export const DASHBOARD = {
     must(await dialog.locator("[data-call] button").count() === 0, "forms are built that nobody has asked for");
     await dialog.getByRole("link", { name: "Next" }).click();
     await dialog.getByText("51–100 of 120").waitFor();
+    const [at, top] = await dialog.evaluate((one) => [document.activeElement.id, one.scrollTop]);
+    must(at === "tools-title" && top === 0, `the next page is read from #${at}, ${top} px down`);
     await dialog.locator('[data-tool="t050"] summary').first().click();
     await dialog.locator('[data-tool="t050"]').getByRole("button", { name: "Call" }).waitFor();
     await page.goto(`${gateway}/tools/many?tool=t119`);
@@ -147,7 +179,21 @@ export const DASHBOARD = {
     must(await page.evaluate(() => window.sameAsBefore), "the page was loaded again");
     await page.locator(".tabs a", { hasText: "Issues" }).filter({ hasText: "1" }).waitFor();
     await own.locator("#live .state.bad", { hasText: "unhealthy" }).waitFor();
+    // What is opened stays; a click somewhere holds nothing up.
     await own.locator("#health-part").getByText("In figures").first().click();
+    await own.locator("#live h1").click();
+    server.isIll = false;
+    await own.locator("#live .state.good").waitFor();
+    must(await own.locator("#health-part details[open]").count() === 1, "what was opened is closed");
+    // What is selected stays as long as it is.
+    await own.locator("#live h1").selectText();
+    const asked = own.waitForResponse((response) => response.url().endsWith("/servers/walks"));
+    server.isIll = true;
+    await (await asked).finished();
+    must(await own.evaluate(() => getSelection().toString()) !== "", "the selection is lost");
+    await becomes(page, "/walks", "Unhealthy");
+    await own.evaluate(() => getSelection().removeAllRanges());
+    await own.locator("#live .state.bad").waitFor();
     server.isIll = false;
     await own.locator("#live .state.good").waitFor();
     must(await own.evaluate(() => window.sameAsBefore), "its page was loaded again");

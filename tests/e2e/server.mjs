@@ -27,6 +27,7 @@ function result({ method, params }, tools) {
   const { a, b, mood, note, times } = params.arguments;
   const more = [note, times].filter((one) => one !== undefined).map((one) => ` ${JSON.stringify(one)}`).join("");
   if (params.name === "add") return { content: [{ type: "text", text: `${mood ?? "plain"}: ${a + b}${more}` }] };
+  if (params.name === "say") return { content: [{ type: "text", text: JSON.stringify(params.arguments) }] };
   if (params.name === "fail") return { isError: true, content: [null, 5, { type: "text", text: "it cannot be done" }] };
   return { content: [{ type: "text", text: HOSTILE }] };
 }

@@ -3,16 +3,14 @@
 use serde_json::json;
 
 use crate::harness::{Actor, Gateway, Setup, Upstream, until};
+use crate::pages_access::inside;
+use crate::pages_server::reader;
 
 #[tokio::test]
 async fn a_person_registers_edits_and_switches_a_server_with_forms_alone() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
-    let browser = gateway
-        .signed_in()
-        .await
-        .with("accept", "text/html")
-        .with("sec-fetch-site", "same-origin");
+    let browser = reader(gateway.signed_in().await);
     assert!(browser.get("/").await.text().contains("Register the first one"));
     let page = browser.get("/register").await.text();
     let token = page
@@ -107,12 +105,8 @@ async fn of_two_windows_on_a_server_the_later_one_is_told_of_the_earlier() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
     gateway.register("/weather", &upstream.url).await;
-    let browser = gateway.signed_in().await.with("accept", "text/html");
-    let browser = browser.with("sec-fetch-site", "same-origin");
-    let etag = |page: &str| {
-        let after = page.split("name=\"if_match\" value=\"").nth(1).unwrap();
-        after.split('"').next().unwrap().to_owned()
-    };
+    let browser = reader(gateway.signed_in().await);
+    let etag = |page: &str| inside(page, "name=\"if_match\" value=\"", "\"").to_owned();
     let save = async |etag: &str, words: &str| {
         let form = format!(
             "name=Weather&proxy_pass_url={}&if_match={etag}&description={words}",
@@ -152,8 +146,7 @@ async fn of_two_windows_on_a_server_the_later_one_is_told_of_the_earlier() {
 #[tokio::test]
 async fn a_description_may_be_left_out_by_a_person() {
     let gateway = Gateway::new();
-    let browser = gateway.signed_in().await.with("accept", "text/html");
-    let browser = browser.with("sec-fetch-site", "same-origin");
+    let browser = reader(gateway.signed_in().await);
     let page = browser.get("/register").await.text();
     let needed: Vec<&str> = page
         .split("<label for=\"")
@@ -362,6 +355,20 @@ async fn a_mistyped_address_is_a_page_for_people_and_stays_json_rpc_for_programs
         (posted.status, posted.value()["error"]["code"].as_i64()),
         (404, Some(404))
     );
+    // Whoever it was is in the book of calls, page or not.
+    until("four calls of known people went nowhere", || async {
+        let calls = gateway
+            .admin()
+            .get("/api/calls?status=404&limit=100")
+            .await
+            .value();
+        let calls = calls["calls"].as_array().unwrap();
+        calls.len() >= 4
+            && calls
+                .iter()
+                .all(|call| call["user"] == "root" || call["user"] == "admin")
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -512,11 +519,7 @@ async fn removing_asks_and_needs_the_right() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
     gateway.register("/weather", &upstream.url).await;
-    let browser = gateway
-        .signed_in()
-        .await
-        .with("accept", "text/html")
-        .with("sec-fetch-site", "same-origin");
+    let browser = reader(gateway.signed_in().await);
     assert!(browser.get("/remove/weather").await.text().contains("Calls to"));
     let nobody = gateway.member("bob", &["mcp-registry-user"]);
     assert_eq!(nobody.form("/remove/weather", "").await.status, 403);

@@ -24,7 +24,7 @@ fn serde_urlencoded(pairs: &[(&str, &str)]) -> String {
 }
 
 /// The text of the only element of this kind.
-fn inside<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
+pub fn inside<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
     let rest = page
         .split(before)
         .nth(1)

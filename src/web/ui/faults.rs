@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use crate::domain::Kind;
 use crate::web::problem::{Problem, status};
 use crate::web::view::pages::Fault;
 
@@ -20,10 +21,10 @@ pub(super) fn of(problem: &Problem) -> (StatusCode, Vec<Fault>) {
 }
 
 /// The fault of a form whose thing somebody else has changed.
-pub(super) fn changed() -> Fault {
+pub(super) fn changed() -> (StatusCode, Fault) {
     let words = "Somebody has changed it meanwhile, and nothing was saved. What is different now is shown below; save again to \
                  put yours in its place.";
-    whole(words.to_owned())
+    (status(Kind::Conflict).0, whole(words.to_owned()))
 }
 
 fn whole(message: String) -> Fault {

@@ -115,8 +115,8 @@ pub(in crate::web) async fn edit_refused(
         Ok((_, server)) => server,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let (status, _) = faults::of(problem);
-    let mut told = vec![faults::changed()];
+    let (status, fault) = faults::changed();
+    let mut told = vec![fault];
     told.extend(differences(&change.draft, &now));
     let page = ServerForm {
         if_match: now.etag(),

@@ -173,39 +173,37 @@ async fn written(state: &AppState, change: &Change, name: Option<&str>) -> Resul
     let text = typed(&change.draft, "text");
     let saves = typed(&change.draft, "action") == "save";
     let chrome = chrome(state, &change.caller, &change.headers, Section::Access);
+    let if_match = change.draft.0.get("if_match").and_then(|etag| etag.as_str());
     let mut page = ScopePage {
-        if_match: typed(&change.draft, "if_match"),
+        if_match: if_match.unwrap_or_default().to_owned(),
         ..form(chrome, name, &state.scopes.groups().await?, text.clone())
     };
     let preview = match try_text(state, &permit, (&text, name)).await {
         Ok(preview) => preview,
         Err(problem) => return Ok(refused(state, page, &problem)),
     };
+    let mut status = StatusCode::OK;
     if saves {
         let new = preview.document.clone();
-        let if_match = change.draft.0.get("if_match").and_then(|etag| etag.as_str());
         match state.scopes.replace(&permit, new, if_match).await {
             Ok(()) => {
-                let here = links::asking(&links::scope(&preview.name), &[("saved", "yes")]);
+                let here = links::asking(&links::scope(&preview.document.name), &[("saved", "yes")]);
                 return Ok(Redirect::to(&here).into_response());
             }
             // What is different now is shown below, and whoever saves the page again means it.
             Err(Error::Refused(Refused::Changed)) => {
                 page.if_match = etag(preview.before.as_ref());
-                page.faults = vec![faults::changed()];
+                let fault;
+                (status, fault) = faults::changed();
+                page.faults = vec![fault];
             }
             Err(error) => return Ok(refused(state, page, &Problem::from(error))),
         }
     }
-    let (before, after) = (preview.before.as_ref(), Some(&preview.after));
-    page.changes = (before != after).then(|| lines(&diff_within(before, after, AROUND)));
+    let (before, after) = (preview.before.as_ref(), preview.document.value());
+    page.changes = (before != Some(&after)).then(|| lines(&diff_within(before, Some(&after), AROUND)));
     page.is_same = page.changes.is_none();
     page.unknown_servers = unknown_servers(state, &change.caller.identity, &preview.document).await?;
-    let status = if page.faults.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::CONFLICT
-    };
     Ok(state.view.page(status, &page))
 }
 
@@ -225,15 +223,13 @@ async fn try_text(
         let words = "expected one scope, with its `scope_name`";
         return Err(Problem::fields(vec![FieldFault::new("text", words)]));
     };
-    if name.is_some_and(|name| name != preview.name) {
-        let words = format!(
-            "this is the scope `{}`; its name cannot change here",
-            preview.name
-        );
+    let stated = &preview.document.name;
+    if name.is_some_and(|name| name != stated) {
+        let words = format!("this is the scope `{stated}`; its name cannot change here");
         return Err(Problem::fields(vec![FieldFault::new("scope_name", words)]));
     }
     if name.is_none() && preview.before.is_some() {
-        let words = format!("there is a scope `{}` already", preview.name);
+        let words = format!("there is a scope `{stated}` already");
         return Err(Problem::fields(vec![FieldFault::new("scope_name", words)]));
     }
     Ok(preview)
