@@ -14,6 +14,7 @@ pub mod explain;
 pub mod groups;
 pub mod headers;
 pub mod health;
+pub mod held;
 pub mod identity;
 pub mod limit;
 pub mod local_path;

@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::domain::Kind;
 use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
-use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, held_fingerprint, take_over};
+use crate::domain::catalog::{Entry, EntryKind, Kept, Version, fingerprint, take_over};
+use crate::domain::held::{Which, held_fingerprint};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::tally::{self, Tools};
@@ -231,20 +232,20 @@ impl Catalog {
         Ok(self.store.versions(path, MOST_VERSIONS).await?)
     }
 
-    /// Let what is held count; how many entries that were. Whoever says what they have `read`, by its
+    /// Let it count, as it is held now; how many entries that were. Whoever says what they have `read`, by its
     /// [`held_fingerprint`], approves that and nothing that came since.
     pub async fn approve(
         &self,
         permit: &Permit,
         path: &ServerPath,
-        name: Option<&str>,
+        which: Which,
         read: Option<&str>,
     ) -> Result<usize, Error> {
         let _alone = self.writing.acquire().await;
         if let Some(read) = read {
             let rows = self.store.catalog(Some(path.as_str())).await?;
             let all: Vec<Kept> = rows.into_iter().map(|(_, kept)| kept).collect();
-            if held_fingerprint(&all, name) != read {
+            if held_fingerprint(&all, &which) != read {
                 return Err(Error::Changed);
             }
         }
@@ -254,7 +255,7 @@ impl Catalog {
             deed: Deed::CatalogApproved,
             target: path.to_string(),
         };
-        let count = self.store.approve(path, name, event).await?;
+        let count = self.store.approve(path, which, event).await?;
         self.forget(path.as_str());
         self.load_held().await?;
         self.changes.send_modify(|count| *count += 1);

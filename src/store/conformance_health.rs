@@ -9,6 +9,7 @@ use super::{Check, Store};
 use crate::domain::audit::Deed;
 use crate::domain::catalog::{Entry, EntryKind, Kept, Plan, take_over};
 use crate::domain::health::{Health, Status, Transport};
+use crate::domain::held::Which;
 
 fn check(path: &str, second: i64, status: Status) -> Check {
     let health = Health {
@@ -133,7 +134,10 @@ pub(super) async fn catalogues_are_kept_with_their_versions(store: &dyn Store) {
 
     let approving = event(Deed::CatalogApproved, "/c");
     assert_eq!(
-        store.approve(&path, Some("a"), approving.clone()).await.unwrap(),
+        store
+            .approve(&path, Which::Named("a".to_owned()), approving.clone())
+            .await
+            .unwrap(),
         1
     );
     assert_eq!(store.held_tools().await.unwrap(), [held("c")]);
@@ -142,8 +146,11 @@ pub(super) async fn catalogues_are_kept_with_their_versions(store: &dyn Store) {
         now.first().unwrap().definition.get("description"),
         Some(&json!("2"))
     );
-    assert_eq!(store.approve(&path, None, approving.clone()).await.unwrap(), 1);
-    assert_eq!(store.approve(&path, None, approving).await.unwrap(), 0);
+    assert_eq!(
+        store.approve(&path, Which::All, approving.clone()).await.unwrap(),
+        1
+    );
+    assert_eq!(store.approve(&path, Which::All, approving).await.unwrap(), 0);
 
     // Another name with each list: what is remembered of one server does not grow for ever.
     for round in 0..6_u32 {

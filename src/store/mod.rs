@@ -29,6 +29,7 @@ use crate::domain::audit::Event;
 use crate::domain::call::{self, Call, Filter, Place};
 use crate::domain::catalog::{Kept, Plan, Version};
 use crate::domain::health::{Health, Status};
+use crate::domain::held::Which;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
@@ -318,8 +319,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn tool_names(&self) -> Result<Vec<(String, String)>, Error>;
     /// The versions of a server's entries, newest first, at most so many.
     async fn versions(&self, path: &ServerPath, most: u32) -> Result<Vec<Version>, Error>;
-    /// Let what is held of one entry, or of all of a server's, count from now on; how many there were.
-    async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error>;
+    /// Let what is held of these entries count from now on; how many there were.
+    async fn approve(&self, path: &ServerPath, which: Which, event: Event) -> Result<usize, Error>;
 
     // Vectors of texts.
 

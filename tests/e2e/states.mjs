@@ -123,6 +123,20 @@ const STATES = {
     await mine.goto(`${gateway}/tools/held`);
     await mine.getByText("waits for approval").first().waitFor();
   },
+  async "held-older"() {
+    await mine.goto(`${gateway}/servers/held`);
+    const [add, ...rest] = server.tools;
+    server.tools = [{ ...add, description: `${add.description} And keeps a copy.` }, ...rest];
+    await mine.evaluate(() => fetch("/api/refresh/held", { method: "POST" }));
+    await mine.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await mine.getByRole("link", { name: "Look again" }).waitFor();
+  },
+  async "held-many"() {
+    many.tools = many.tools.map((tool) => ({ ...tool, description: "One of many others" }));
+    await mine.goto(`${gateway}/servers/held-many`);
+    await press("Check now");
+    await mine.getByText("50 of them are on this page").waitFor();
+  },
   async "approve-asked"() {
     await mine.goto(`${gateway}/servers/held`);
     await press("Approve all");
@@ -132,7 +146,7 @@ const STATES = {
     await mine.goto(`${gateway}/servers/held`);
     await mine.locator("form.held").evaluate((form) => form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "action", value: "approve" })));
     await sentPlainly("form.held");
-    await mine.getByRole("heading", { name: "Approve everything that changed?" }).waitFor();
+    await mine.getByRole("heading", { name: "Approve these changes?" }).waitFor();
   },
   async "changed"() {
     await press("Approve");
@@ -255,7 +269,7 @@ const STATES = {
 await walk({
   "servers, calls, and one whose tools will change": async () => {
     await register(mine, [...every(server), { path: "/held", server_name: "Held", proxy_pass_url: server.url, pinned: true },
-      { path: "/many", server_name: "Many", proxy_pass_url: many.url }]);
+      { path: "/many", server_name: "Many", proxy_pass_url: many.url }, { path: "/held-many", server_name: "Many that are held", proxy_pass_url: many.url, pinned: true }]);
     await call(mine);
   },
   ...Object.fromEntries(Object.entries(STATES).map(([name, reach]) => [name, async () => look(name, await reach() ?? mine)])),

@@ -8,6 +8,7 @@ use super::insert_event;
 use crate::clock::Timestamp;
 use crate::domain::audit::Event;
 use crate::domain::catalog::{EntryKind, Kept, Plan, Version, diff, fingerprint};
+use crate::domain::held::Which;
 use crate::store::Error;
 
 /// Versions of one entry that are kept, and of all entries of one server.
@@ -177,16 +178,16 @@ pub(super) fn versions(tx: &Transaction<'_>, path: &str, most: u32) -> Result<Ve
     Ok(versions)
 }
 
-/// Let what is held of one tool, or of all of a server's, count from now on; how many there were.
+/// Let what is held of these count from now on; how many there were.
 pub(super) fn approve(
     tx: &Transaction<'_>,
     path: &str,
-    name: Option<&str>,
+    which: &Which,
     event: &Event,
 ) -> Result<usize, Error> {
     let mut count = 0;
     for (_, kept) in list(tx, Some(path))? {
-        if !kept.is_held() || name.is_some_and(|name| name != kept.name) {
+        if !which.means(&kept) {
             continue;
         }
         let definition = kept.held.as_ref().unwrap_or(&kept.definition);

@@ -31,6 +31,7 @@ use crate::domain::audit::Event;
 use crate::domain::call::{self, Call, Filter, Place};
 use crate::domain::catalog::{Kept, Plan, Version};
 use crate::domain::health::Health;
+use crate::domain::held::Which;
 use crate::domain::identity::{Account, Machine, McpSession, OpenSession, PendingLogin, Session};
 use crate::domain::path::ServerPath;
 use crate::domain::scope_document::{ScopeChange, StoredScope};
@@ -378,10 +379,10 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn approve(&self, path: &ServerPath, name: Option<&str>, event: Event) -> Result<usize, Error> {
-        let (path, name) = (path.clone(), name.map(str::to_owned));
+    async fn approve(&self, path: &ServerPath, which: Which, event: Event) -> Result<usize, Error> {
+        let path = path.clone();
         self.db
-            .write(move |tx| catalog::approve(tx, path.as_str(), name.as_deref(), &event))
+            .write(move |tx| catalog::approve(tx, path.as_str(), &which, &event))
             .await
     }
 

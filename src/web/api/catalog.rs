@@ -7,7 +7,8 @@ use axum::extract::State;
 use serde_json::{Map, Value, json};
 
 use crate::domain::access::{Action, LISTS, List, Rights};
-use crate::domain::catalog::{EntryKind, Kept, held_fingerprint};
+use crate::domain::catalog::{EntryKind, Kept};
+use crate::domain::held::{Which, held_fingerprint};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::domain::{FieldFault, Kind};
@@ -178,13 +179,16 @@ pub(in crate::web) async fn catalog(
         let held = all.iter().filter(|kept| kept.is_held()).map(|kept| {
             let mut row = json!(kept);
             if let Some(fields) = row.as_object_mut() {
-                let read = held_fingerprint(&all, Some(&kept.name));
+                let read = held_fingerprint(&all, &Which::Named(kept.name.clone()));
                 fields.insert("held_fingerprint".to_owned(), json!(read));
             }
             row
         });
         body.insert("held".to_owned(), held.collect());
-        body.insert("held_fingerprint".to_owned(), json!(held_fingerprint(&all, None)));
+        body.insert(
+            "held_fingerprint".to_owned(),
+            json!(held_fingerprint(&all, &Which::All)),
+        );
         let versions = state.catalog.versions(&path).await?;
         body.insert("versions".to_owned(), json!(versions));
     }
@@ -209,7 +213,8 @@ pub(in crate::web) async fn approve(
         Some(_) => Err(Problem::fields(vec![FieldFault::new(field, words)])),
     };
     let name = said("name", "expected a tool's name")?;
+    let which = name.map_or(Which::All, |name| Which::Named(name.to_owned()));
     let read = said("fingerprint", "expected the `held_fingerprint` of what was read")?;
-    let approved = state.catalog.approve(&permit, &path, name, read).await?;
+    let approved = state.catalog.approve(&permit, &path, which, read).await?;
     Ok(Json(json!({"path": path, "approved": approved})))
 }

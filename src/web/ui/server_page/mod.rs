@@ -22,7 +22,9 @@ use super::spans;
 use crate::clock::Timestamp;
 use crate::domain::FieldFault;
 use crate::domain::access::Action;
+use crate::domain::catalog::EntryKind;
 use crate::domain::health::Transport;
+use crate::domain::held::Which;
 use crate::web::api::health::refreshed;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Mount;
@@ -73,7 +75,13 @@ pub(in crate::web) async fn page(
         .iter()
         .filter_map(|check| answered(check.at, check.latency_ms))
         .collect();
-    let offers = offers::of(&state, &rights, who, (&path, &look.page)).await?;
+    let reader = offers::Reader {
+        rights: &rights,
+        who,
+        path: &path,
+        page: &look.page,
+    };
+    let offers = offers::of(&state, reader).await?;
     let offers_at = |page| {
         let questions = [
             ("span", look.span.as_deref().unwrap_or_default()),
@@ -101,8 +109,8 @@ pub(in crate::web) async fn page(
         calls: calls::of(&state, who, &path, (span, window)).await?,
         pager: offers.cut.pager(offers_at),
         offers: offers.offers,
-        held: offers.held,
         fingerprint: offers.fingerprint,
+        approval: offers.approval,
         versions: offers.versions,
         openings: openings::of(&rights, who, &path),
         is_admin: rights.is_administrator(who),
@@ -142,13 +150,14 @@ fn sight(words: &str) -> Sight {
 }
 
 const APPROVE: Doubt = Doubt {
-    title: "Approve everything that changed?",
+    title: "Approve these changes?",
     words: "Agents will read the new texts and may call the new tools.",
     verb: "Approve",
     section: Section::Servers,
 };
 
-/// `POST /servers/{path}`: `approve` what is held of `name` or of all, or `check` it now; and back to the page.
+/// `POST /servers/{path}`: `approve` what is held and stands on a `page`, or of that the entry of this `kind` and `name`; or
+/// `check` it now. And back to the page.
 pub(in crate::web) async fn act(
     State(state): State<AppState>,
     Mount(path): Mount,
@@ -159,15 +168,24 @@ pub(in crate::web) async fn act(
     let part = match said("action") {
         Some("approve") => {
             let (permit, _) = state.registry.may(who, Action::Modify, &path).await?;
-            let name = said("name").filter(|name| !name.is_empty());
             let here = links::server(&path);
-            if name.is_none()
-                && let Some(asking) = first(&state, &change, (&here, &here), APPROVE)
-            {
-                return Ok(asking);
-            }
+            let which = match said("name") {
+                Some(name) => Which::These(vec![(kind_of(said("kind"))?, name.to_owned())]),
+                None => {
+                    if let Some(asking) = first(&state, &change, (&here, &here), APPROVE) {
+                        return Ok(asking);
+                    }
+                    let reader = offers::Reader {
+                        rights: &state.rights.borrow().clone(),
+                        who,
+                        path: &path,
+                        page: said("page").unwrap_or_default(),
+                    };
+                    offers::held_on(&state, reader).await?
+                }
+            };
             let read = said("fingerprint").filter(|read| !read.is_empty());
-            state.catalog.approve(&permit, &path, name, read).await?;
+            state.catalog.approve(&permit, &path, which, read).await?;
             "#offers"
         }
         Some("check") => {
@@ -180,4 +198,13 @@ pub(in crate::web) async fn act(
         }
     };
     Ok(Redirect::to(&format!("{}{part}", links::server(&path))).into_response())
+}
+
+fn kind_of(word: Option<&str>) -> Result<EntryKind, Problem> {
+    word.and_then(EntryKind::from_word).ok_or_else(|| {
+        let words = EntryKind::ALL
+            .map(|kind| format!("`{}`", kind.as_str()))
+            .join(", ");
+        Problem::fields(vec![FieldFault::new("kind", format!("expected one of {words}"))])
+    })
 }

@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::super::paging::Cut;
+use super::super::paging::{Cut, said};
 use crate::domain::access::{Action, Rights};
-use crate::domain::catalog::{EntryKind, Kept, Version, diff_within, held_fingerprint};
+use crate::domain::catalog::{EntryKind, Kept, Version, diff_within, fingerprint_of};
+use crate::domain::held::{Which, held_fingerprint};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
 use crate::web::api::catalog::{kept, seen};
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::pages::{Diff, DiffLine, Held, Offer, VersionRow};
+use crate::web::view::pages::{Approval, Diff, DiffLine, Held, Offer, VersionRow};
 
 /// Tools, prompts and resources on the page.
 const MOST_OFFERS: usize = 50;
@@ -28,50 +29,84 @@ pub(super) struct Offers {
     pub(super) offers: Vec<Offer>,
     /// Which page of them that is.
     pub(super) cut: Cut,
-    /// How many are held. Whoever may not change the server sees none of this and of what follows.
-    pub(super) held: usize,
-    /// What all that is held comes to.
+    /// All of them as one text, which is another when one of them is.
     pub(super) fingerprint: String,
+    /// What is held. Whoever may not change the server sees none of this and of what follows.
+    pub(super) approval: Option<Approval>,
     pub(super) versions: Vec<VersionRow>,
 }
 
-pub(super) async fn of(
-    state: &AppState,
-    rights: &Rights,
-    who: &Identity,
-    (path, page): (&ServerPath, &str),
-) -> Result<Offers, Problem> {
-    let all = kept(state, path).await?;
-    let may_change = state.registry.may(who, Action::Modify, path).await.is_ok();
-    let kinds = EntryKind::ALL.into_iter();
-    let visible = kinds.flat_map(|kind| seen(rights, who, path, kind, &all));
-    let mut visible: Vec<&Kept> = visible.collect();
-    // What waits for somebody comes first.
-    visible.sort_by_key(|kept| !kept.is_held());
-    let cut = Cut::of(visible.len(), MOST_OFFERS, page);
-    let offers = cut
-        .rows(visible)
-        .map(|kept| Offer {
-            held: held(kept, &all).filter(|_| may_change),
-            ..offer(kept)
-        })
-        .collect();
-    if !may_change {
-        return Ok(Offers {
-            offers,
-            cut,
-            held: 0,
-            fingerprint: String::new(),
-            versions: Vec::new(),
-        });
-    }
-    let versions = state.catalog.versions(path).await?;
+/// Whose page it is, of which server, and which page of its offers.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) rights: &'a Rights,
+    pub(super) who: &'a Identity,
+    pub(super) path: &'a ServerPath,
+    pub(super) page: &'a str,
+}
+
+pub(super) async fn of(state: &AppState, reader: Reader<'_>) -> Result<Offers, Problem> {
+    let all = kept(state, reader.path).await?;
+    let modify = state.registry.may(reader.who, Action::Modify, reader.path);
+    let may_change = modify.await.is_ok();
+    let listed = listed(reader, &all, may_change);
+    let fingerprint = fingerprint_of(&listed);
+    let cut = Cut::of(listed.len(), MOST_OFFERS, reader.page);
+    let shown: Vec<&Kept> = cut.rows(listed).collect();
+    let offers = shown.iter().map(|kept| Offer {
+        held: held(kept, &all).filter(|_| may_change),
+        ..offer(kept)
+    });
+    let (approval, versions) = if may_change {
+        let versions = state.catalog.versions(reader.path).await?;
+        (approval(&all, &shown, cut), versions)
+    } else {
+        (None, Vec::new())
+    };
     Ok(Offers {
-        offers,
+        offers: offers.collect(),
         cut,
-        held: all.iter().filter(|kept| kept.is_held()).count(),
-        fingerprint: held_fingerprint(&all, None),
+        fingerprint,
+        approval,
         versions: versions.iter().take(MOST_VERSIONS).map(version).collect(),
+    })
+}
+
+/// What is held and stands on a page: whoever approves it there has read that, and nothing else.
+pub(super) async fn held_on(state: &AppState, reader: Reader<'_>) -> Result<Which, Problem> {
+    let all = kept(state, reader.path).await?;
+    let listed = listed(reader, &all, true);
+    let cut = Cut::of(listed.len(), MOST_OFFERS, reader.page);
+    Ok(held_of(&cut.rows(listed).collect::<Vec<_>>()))
+}
+
+/// All that stands on the pages. What waits for somebody comes first, and whoever may change the server sees all of that.
+fn listed<'a>(reader: Reader<'_>, all: &'a [Kept], may_change: bool) -> Vec<&'a Kept> {
+    let Reader {
+        rights, who, path, ..
+    } = reader;
+    let kinds = EntryKind::ALL.into_iter();
+    let seen = kinds.flat_map(|kind| seen(rights, who, path, kind, all));
+    let (mut held, rest): (Vec<_>, Vec<_>) = seen.partition(|kept| kept.is_held());
+    if may_change {
+        held = all.iter().filter(|kept| kept.is_held()).collect();
+        held.sort_by_key(|kept| kept.kind);
+    }
+    [held, rest].concat()
+}
+
+fn held_of(shown: &[&Kept]) -> Which {
+    let held = shown.iter().filter(|kept| kept.is_held());
+    Which::These(held.map(|kept| (kept.kind, kept.name.clone())).collect())
+}
+
+fn approval(all: &[Kept], shown: &[&Kept], cut: Cut) -> Option<Approval> {
+    let held = all.iter().filter(|kept| kept.is_held()).count();
+    (held > 0).then(|| Approval {
+        held,
+        here: shown.iter().filter(|kept| kept.is_held()).count(),
+        page: said(cut.number),
+        fingerprint: held_fingerprint(all, &held_of(shown)),
     })
 }
 
@@ -83,7 +118,7 @@ fn offer(kept: &Kept) -> Offer {
             .unwrap_or_default()
     };
     Offer {
-        kind: word(kept.kind),
+        kind: kept.kind.as_str(),
         name: kept.name.clone(),
         description: text("description").to_owned(),
         definition: pretty(&kept.definition),
@@ -97,7 +132,7 @@ fn offer(kept: &Kept) -> Offer {
 /// What waits for approval, for whoever may give it.
 fn held(kept: &Kept, all: &[Kept]) -> Option<Held> {
     kept.is_held().then(|| Held {
-        fingerprint: held_fingerprint(all, Some(&kept.name)),
+        fingerprint: held_fingerprint(all, &held_of(&[kept])),
         diff: kept
             .held
             .as_ref()
@@ -114,19 +149,10 @@ fn version(version: &Version) -> VersionRow {
     };
     VersionRow {
         at: version.at.to_string(),
-        kind: word(version.kind),
+        kind: version.kind.as_str(),
         name: version.name.clone(),
         deed,
         diff: lines(&version.diff),
-    }
-}
-
-fn word(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Tool => "tool",
-        EntryKind::Prompt => "prompt",
-        EntryKind::Resource => "resource",
-        EntryKind::ResourceTemplate => "template",
     }
 }
 

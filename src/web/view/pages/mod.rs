@@ -29,7 +29,7 @@ pub use self::access::{
 pub use self::aspect::Aspect;
 pub use self::chrome::{Chrome, Section};
 pub use self::explain::{Asked, ExplainPage, Verdict};
-pub use self::offer::{Diff, DiffLine, Held, Offer, VersionRow};
+pub use self::offer::{Approval, Diff, DiffLine, Held, Offer, VersionRow};
 pub use self::operations::{LogPart, NginxText, Operations, Reason};
 pub use self::pager::Pager;
 pub use self::question::Question;

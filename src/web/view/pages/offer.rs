@@ -5,7 +5,7 @@ use serde::Serialize;
 /// A tool, prompt or resource.
 #[derive(Debug, Clone, Serialize)]
 pub struct Offer {
-    /// `tool`, `prompt`, `resource` or `template`.
+    /// `tool`, `prompt`, `resource` or `resource_template`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -32,6 +32,19 @@ pub struct Held {
     pub diff: Option<Diff>,
     /// The whole definition, in JSON; none of what is new.
     pub definition: Option<String>,
+}
+
+/// What waits for approval of a server, and how much of that stands on a page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Approval {
+    /// Everything that waits.
+    pub held: usize,
+    /// What of it is on the page.
+    pub here: usize,
+    /// The page's number; empty for the first.
+    pub page: String,
+    /// What that comes to, for whoever approves it as it is shown.
+    pub fingerprint: String,
 }
 
 /// A difference.

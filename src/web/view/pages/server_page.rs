@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{hostile, moment};
-use super::{Aspect, Chrome, Diff, DiffLine, Held, Offer, Page, Pager, Past, VersionRow};
+use super::{Approval, Aspect, Chrome, Diff, DiffLine, Held, Offer, Page, Pager, Past, VersionRow};
 use crate::domain::health::Transport;
 use crate::web::view::chart::{Line, Sight, Stack, Uptime, Window, line, stack, uptime};
 use crate::web::view::connect::{Recipe, recipes};
@@ -31,10 +31,10 @@ pub struct ServerPage {
     pub offers: Vec<Offer>,
     /// Where that stands in all of it.
     pub pager: Pager,
-    /// What is held back of it.
-    pub held: usize,
-    /// What all of that comes to, for whoever approves it as it is shown.
+    /// All of it as one text: a page that says another is of another time.
     pub fingerprint: String,
+    /// What waits for approval, for those who may give it.
+    pub approval: Option<Approval>,
     /// How its offers changed, newest first.
     pub versions: Vec<VersionRow>,
     /// Which rules let somebody in.
@@ -215,8 +215,8 @@ fn empty() -> ServerPage {
         },
         offers: Vec::new(),
         pager: Pager::default(),
-        held: 0,
         fingerprint: String::new(),
+        approval: None,
         versions: Vec::new(),
         openings: Vec::new(),
         is_admin: false,
@@ -314,8 +314,13 @@ fn full(text: &str) -> ServerPage {
         },
         offers,
         pager: Pager::sample(),
-        held: 3,
         fingerprint: "0123".to_owned(),
+        approval: Some(Approval {
+            held: 7,
+            here: 3,
+            page: "2".to_owned(),
+            fingerprint: "0123".to_owned(),
+        }),
         versions: ["came", "changed", "went"]
             .map(|deed| VersionRow {
                 at: moment(),
