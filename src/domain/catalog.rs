@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::diff::told;
@@ -83,14 +83,6 @@ pub fn fingerprint(definition: &Map<String, Value>) -> String {
         .collect();
     // Maps of `serde_json` are ordered by name.
     hex::encode(Sha256::digest(Value::Object(counted).to_string()))
-}
-
-/// The same of entries together, with what is held of them.
-pub fn fingerprint_of(entries: &[&Kept]) -> String {
-    let parts = entries
-        .iter()
-        .map(|kept| json!([kept.kind, kept.name, kept.fingerprint, kept.is_new, kept.held]));
-    hex::encode(Sha256::digest(Value::Array(parts.collect()).to_string()))
 }
 
 /// An entry as the book keeps it.
@@ -261,6 +253,8 @@ pub fn diff_within(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn entry(name: &str, description: &str) -> Entry {

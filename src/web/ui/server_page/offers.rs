@@ -1,10 +1,11 @@
 //! What a server offers, what of it is held, and how it changed.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::super::paging::{Cut, said};
 use crate::domain::access::{Action, Rights};
-use crate::domain::catalog::{EntryKind, Kept, Version, diff_within, fingerprint_of};
+use crate::domain::catalog::{EntryKind, Kept, Version, diff_within};
 use crate::domain::held::{Which, held_fingerprint};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
@@ -29,10 +30,10 @@ pub(super) struct Offers {
     pub(super) offers: Vec<Offer>,
     /// Which page of them that is.
     pub(super) cut: Cut,
-    /// All of them as one text, which is another when one of them is.
-    pub(super) fingerprint: String,
-    /// What is held. Whoever may not change the server sees none of this and of what follows.
+    /// What is held. Whoever may not change the server sees none of this, and no versions.
     pub(super) approval: Option<Approval>,
+    /// What is shown of all this as one text.
+    pub(super) fingerprint: String,
     pub(super) versions: Vec<VersionRow>,
 }
 
@@ -50,13 +51,13 @@ pub(super) async fn of(state: &AppState, reader: Reader<'_>) -> Result<Offers, P
     let modify = state.registry.may(reader.who, Action::Modify, reader.path);
     let may_change = modify.await.is_ok();
     let listed = listed(reader, &all, may_change);
-    let fingerprint = fingerprint_of(&listed);
     let cut = Cut::of(listed.len(), MOST_OFFERS, reader.page);
     let shown: Vec<&Kept> = cut.rows(listed).collect();
     let offers = shown.iter().map(|kept| Offer {
         held: held(kept, &all).filter(|_| may_change),
         ..offer(kept)
     });
+    let offers: Vec<Offer> = offers.collect();
     let (approval, versions) = if may_change {
         let versions = state.catalog.versions(reader.path).await?;
         (approval(&all, &shown, cut), versions)
@@ -64,9 +65,9 @@ pub(super) async fn of(state: &AppState, reader: Reader<'_>) -> Result<Offers, P
         (None, Vec::new())
     };
     Ok(Offers {
-        offers: offers.collect(),
+        fingerprint: hex::encode(Sha256::digest(json!([offers, approval]).to_string())),
+        offers,
         cut,
-        fingerprint,
         approval,
         versions: versions.iter().take(MOST_VERSIONS).map(version).collect(),
     })
@@ -189,8 +190,6 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::clock::Timestamp;
 

@@ -31,7 +31,7 @@ pub struct ServerPage {
     pub offers: Vec<Offer>,
     /// Where that stands in all of it.
     pub pager: Pager,
-    /// All of it as one text: a page that says another is of another time.
+    /// These as one text: a page that says another is of another time.
     pub fingerprint: String,
     /// What waits for approval, for those who may give it.
     pub approval: Option<Approval>,
