@@ -15,8 +15,9 @@ use crate::domain::server::Profile;
 use crate::mcp::Client;
 use crate::mcp::survey::{Failure, Whom, survey};
 
-/// All answers of one trial together may take so many times the limit of one.
-const WHOLE: u32 = 6;
+/// All answers of one trial together may take so many times the limit of one, and no longer than this: whoever waits for a
+/// page is told before the page itself is given up.
+const WHOLE: (u32, Duration) = (6, Duration::from_secs(25));
 /// Trials at once; a person waits for each.
 const AT_ONCE: usize = 4;
 
@@ -81,7 +82,8 @@ impl Trials {
             known: None,
             within: self.timeout,
         };
-        let whole = self.timeout * WHOLE;
+        let (times, most) = WHOLE;
+        let whole = (self.timeout * times).min(most);
         let asked = tokio::time::timeout(whole, survey(&self.client, whom)).await;
         let seen = asked.unwrap_or(Err(Failure::Slow(whole.as_secs())))?;
         let tools = seen

@@ -88,7 +88,7 @@ pub fn registry(state: AppState) -> Router {
             links::ACCESS_SESSIONS,
             get(ui::access::sessions::page).post(ui::access::sessions::act),
         )
-        .route(links::TRY, post(ui::trial::ask))
+        .route(links::TRY, get(ui::trial::none).post(ui::trial::ask))
         .route(links::REMOVE, get(ui::removal::page).post(ui::removal::remove))
         .route(links::TOOLS, get(ui::tools::search))
         .route(links::TOOLS_OF, get(ui::tools::of_server))

@@ -87,17 +87,17 @@
   }
 
   /* What was typed outlives the session: before it is sent the gateway is asked whether there is still one. */
-  let hasEnded = false;
   async function mayBeSent(form) {
     const response = await fetch("/api/auth/me", { headers: { accept: "application/json" } });
     if (response.status === 401) {
-      hasEnded = true;
       tellOfEnd(form);
       return false;
     }
     if (!response.ok) throw new Error(await refusal(response));
     form.querySelector(".ended")?.remove();
-    if (hasEnded) await renewToken();
+    // The forms of this page may be of a session that has ended, and somebody has signed in since.
+    const token = response.headers.get("x-csrf-token");
+    for (const field of token ? document.querySelectorAll("input[name=csrf_token]") : []) field.value = token;
     return true;
   }
 
@@ -113,15 +113,6 @@
     form.prepend(words);
     words.scrollIntoView({ block: "center" });
     link.focus();
-  }
-
-  /* The forms of this page are of the session that ended; those of a page of the new one have its token. */
-  async function renewToken() {
-    const text = await fetch("/tokens", { headers: { accept: "text/html" } }).then((response) => response.text());
-    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("input[name=csrf_token]");
-    if (!fresh) return;
-    for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = fresh.value;
-    hasEnded = false;
   }
 
   /* Send a form as its button would, with a word for our own listeners that it may go. */
@@ -234,7 +225,7 @@
     document.dispatchEvent(new CustomEvent("gatehouse:alive", { detail: within }));
   }
 
-  window.gatehouse = { say, refusal, ask, tellTimes, since, enliven, keep };
+  window.gatehouse = { say, refusal, ask, tellTimes, enliven, keep };
   document.addEventListener("DOMContentLoaded", () => enliven());
   document.addEventListener("htmx:after:swap", () => enliven());
   setInterval(tellTimes, 10_000);

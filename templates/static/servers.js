@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { say, refusal, ask, since, enliven, keep, follow } = window.gatehouse;
+  const { say, refusal, ask, tellTimes, enliven, keep, follow } = window.gatehouse;
   const list = () => document.getElementById("list");
   const placesOf = (path) => [...document.querySelectorAll(`#list [data-server="${CSS.escape(path)}"]`)];
   /* Whoever is in the middle of something is not disturbed, and an answer that is on its way finds the list it asked for. */
@@ -74,8 +74,8 @@
     for (const place of at ? row.querySelectorAll('[data-part="checked"]') : []) {
       const time = document.createElement("time");
       time.dateTime = at;
-      time.textContent = since(Date.parse(at));
       place.replaceChildren(time);
+      tellTimes(place);
     }
     if (row.dataset.status === status) return false;
     row.dataset.status = status;

@@ -105,6 +105,11 @@ export const FORMS = {
     await late.locator(".saved").waitFor();
     await late.goto(`${gateway}/edit/walks`);
     must(await late.inputValue("#description") === "Typed while the session ended", "it was not saved");
+    // Or before it is sent, so that nobody is told of an end.
+    await late.fill("#description", "Typed in one session and sent in another");
+    await late.context().addCookies(cookies);
+    await late.getByRole("button", { name: "Save" }).click();
+    await late.locator(".saved").waitFor();
     await late.context().close();
     await other.context().close();
   },

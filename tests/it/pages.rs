@@ -143,6 +143,80 @@ async fn of_two_windows_on_a_server_the_later_one_is_told_of_the_earlier() {
     );
 }
 
+const DEEDS: &str = "
+group_mappings: {viewers: [viewer], checkers: [checker], switchers: [switcher], editors: [editor], removers: [remover], makers: [maker]}
+UI-Scopes:
+  viewer: {list_service: [all]}
+  checker: {list_service: [all], health_check_service: [all]}
+  switcher: {list_service: [all], toggle_service: [all]}
+  editor: {list_service: [all], modify_service: [all]}
+  remover: {list_service: [all], delete_service: [all]}
+  maker: {list_service: [all], register_service: [all]}
+";
+
+#[tokio::test]
+async fn each_person_is_offered_what_they_may_do_and_nothing_else() {
+    let gateway = Setup::new().with_policy(DEEDS).start();
+    let upstream = Upstream::new().await;
+    gateway.register("/weather", &upstream.url).await;
+    let deeds = [
+        ("checkers", "formaction=\"/api/refresh/weather\"", "Check now"),
+        ("switchers", "formaction=\"/toggle/weather\"", "Disable"),
+        ("editors", "href=\"/edit/weather\"", "Edit"),
+        ("removers", "href=\"/remove/weather\"", "Remove"),
+        ("makers", "href=\"/register\"", ""),
+    ];
+    for group in [
+        "viewers",
+        "checkers",
+        "switchers",
+        "editors",
+        "removers",
+        "makers",
+    ] {
+        let person = reader(gateway.member("ada", &[group]));
+        let list = person.get("/").await.text();
+        assert!(list.contains("data-server=\"/weather\""), "{group}: {list}");
+        let page = person.get("/servers/weather").await.text();
+        let buttons = inside(&page, "<div class=\"buttons\">", "</header>");
+        for (whose, on_list, on_page) in deeds {
+            assert_eq!(
+                list.contains(on_list),
+                group == whose,
+                "{group} {on_list}: {list}"
+            );
+            let is_on_page = !on_page.is_empty() && buttons.contains(on_page);
+            assert_eq!(
+                is_on_page,
+                group == whose && !on_page.is_empty(),
+                "{group} {on_page}: {buttons}"
+            );
+        }
+        assert!(
+            !list.contains("/access\"") && !list.contains("/operations\""),
+            "{group}: {list}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_saved_and_cannot_be_reached_yet_is_pending_with_its_reason() {
+    let gateway = Gateway::new();
+    let browser = reader(gateway.signed_in().await);
+    let form = "name=Nowhere&path=%2Fnowhere&proxy_pass_url=http%3A%2F%2Fnothing.invalid%2F&description=d";
+    let saved = browser.form("/register", form).await;
+    assert_eq!(
+        (saved.status, saved.header("location")),
+        (303, "/?saved=%2Fnowhere")
+    );
+    let page = browser.get("/?saved=%2Fnowhere").await.text();
+    let told = inside(&page, "aria-label=\"Saved\"", "</section>");
+    assert!(
+        told.contains("it is pending:") && told.contains("nothing.invalid"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn a_description_may_be_left_out_by_a_person() {
     let gateway = Gateway::new();

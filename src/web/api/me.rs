@@ -2,14 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use serde_json::json;
 
 use crate::domain::access::{Action, Call, decide};
+use crate::web::extract::change::csrf_token;
 use crate::web::extract::visitor::Member;
 use crate::web::state::AppState;
 
+/// The token of the forms of the session that asks, for a page that was loaded in another.
+const FORM_TOKEN: &str = "x-csrf-token";
+
 /// `GET /api/auth/me`.
-pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Member) -> Json<Value> {
+pub(in crate::web) async fn me(
+    State(state): State<AppState>,
+    Member(caller): Member,
+    headers: HeaderMap,
+) -> impl IntoResponse {
     let who = &caller.identity;
     let rights = state.rights.borrow().clone();
     let modify = Call::Registry {
@@ -19,7 +29,8 @@ pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Me
     let servers = rights.policy.servers(&who.scopes);
     let permissions = rights.policy.ui_permissions(&who.scopes);
     let named = |permission| permissions.get(permission).cloned().unwrap_or_default();
-    Json(json!({
+    let token = csrf_token(&headers).filter(|_| caller.by_cookie);
+    let body = Json(json!({
         "username": who.username,
         "auth_method": who.method.as_str(),
         "provider": who.provider.as_deref().unwrap_or("local"),
@@ -31,5 +42,6 @@ pub(in crate::web) async fn me(State(state): State<AppState>, Member(caller): Me
         "accessible_agents": named("list_agents"),
         "ui_permissions": permissions,
         "accessible_servers": servers,
-    }))
+    }));
+    (token.map(|token| [(FORM_TOKEN, token)]), body)
 }

@@ -6,10 +6,11 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::chrome::chrome;
+use super::faults::in_prose;
 use super::spans;
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
-use crate::domain::usage::{Point, Usage};
+use crate::domain::usage::{Point, Series, Usage};
 use crate::service::usage::{Counting, Question};
 use crate::web::api::groups::administration;
 use crate::web::extract::questions::Questions;
@@ -17,7 +18,7 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
-use crate::web::view::chart::{Load, Span, Window, amount, flow};
+use crate::web::view::chart::{Load, Side, Span, Window, amount, flow};
 use crate::web::view::pages::{LogPart, NginxText, Operations, Reason, Section};
 
 /// Rows of a list of reasons.
@@ -45,7 +46,10 @@ pub(in crate::web) async fn page(
     let status = state.nginx.borrow().clone();
     let table = state.routes.table().borrow().clone();
     let reasons = |all: &mut dyn Iterator<Item = (String, String)>| -> Vec<Reason> {
-        let reason = |(origin, why)| Reason { origin, why };
+        let reason = |(origin, why): (String, String)| Reason {
+            origin,
+            why: in_prose(&why),
+        };
         all.take(MOST_REASONS).map(reason).collect()
     };
     let mut unresolved = reasons(
@@ -72,6 +76,7 @@ pub(in crate::web) async fn page(
         listeners: amount(u64::try_from(state.feed.listeners()).unwrap_or(u64::MAX)),
         spans: spans::tabs(links::OPERATIONS, span, &[]),
         calls: amount(servers.usage.totals.calls),
+        is_complete: servers.complete && callers.complete,
         map: flow(callers_of(&callers.usage, span), servers_of(&servers.usage)),
     };
     Ok(state.view.page(StatusCode::OK, &page))
@@ -97,49 +102,57 @@ fn log(counting: &Counting) -> Option<LogPart> {
     })
 }
 
-fn callers_of(usage: &Usage, span: Span) -> Vec<Load> {
-    let lines = usage.series.iter().map(|series| {
+fn callers_of(usage: &Usage, span: Span) -> Side {
+    side(usage, |series| {
         let caller = series.caller.as_deref().unwrap_or_default();
-        match caller.split_once(' ') {
-            Some((_, user)) => {
-                let href = links::asking(links::USAGE, &[("user", user), ("span", span.word)]);
-                load(user.to_owned(), Some(href), &series.points)
-            }
-            None => load("nobody known".to_owned(), None, &series.points),
-        }
-    });
-    lines.chain(left_out(usage)).collect()
+        let Some((kind, account)) = caller.split_once(' ') else {
+            return ("nobody known".to_owned(), None);
+        };
+        // A person and a client may have the same name.
+        let name = if kind == "user" { account } else { caller };
+        let href = links::asking(links::USAGE, &[("user", account), ("span", span.word)]);
+        (name.to_owned(), Some(href))
+    })
 }
 
-fn servers_of(usage: &Usage) -> Vec<Load> {
-    let lines = usage.series.iter().map(|series| {
+fn servers_of(usage: &Usage) -> Side {
+    side(usage, |series| {
         let path = series
             .server
             .as_deref()
             .and_then(|path| path.parse::<ServerPath>().ok());
         match path {
-            Some(path) => load(path.to_string(), Some(links::server(&path)), &series.points),
-            None => load("no server".to_owned(), None, &series.points),
+            Some(path) => (path.to_string(), Some(links::server(&path))),
+            None => ("no server".to_owned(), None),
         }
-    });
-    lines.chain(left_out(usage)).collect()
-}
-
-fn left_out(usage: &Usage) -> Option<Load> {
-    (usage.series_left_out > 0).then(|| Load {
-        stands_for: usage.series_left_out,
-        ..load(String::new(), None, &usage.left_out)
     })
 }
 
-fn load(name: String, href: Option<String>, points: &[Point]) -> Load {
-    Load {
-        name,
-        href,
-        stands_for: 1,
-        calls: points.iter().map(|point| point.figures.calls).sum(),
-        errors: points.iter().map(|point| point.figures.errors).sum(),
+/// Everybody on one side, each with the name and the address that `named` gives.
+fn side(usage: &Usage, named: impl Fn(&Series) -> (String, Option<String>)) -> Side {
+    let loads = usage.series.iter().map(|series| {
+        let (name, href) = named(series);
+        let (calls, errors) = sum(&series.points);
+        Load {
+            name,
+            href,
+            calls,
+            errors,
+        }
+    });
+    let (calls, errors) = sum(&usage.left_out);
+    Side {
+        loads: loads.collect(),
+        others: (usage.series_left_out, calls, errors),
     }
+}
+
+/// How many calls, and how many of them were errors.
+fn sum(points: &[Point]) -> (u64, u64) {
+    let figures = points.iter().map(|point| &point.figures);
+    figures.fold((0, 0), |(calls, errors), one| {
+        (calls + one.calls, errors + one.errors)
+    })
 }
 
 /// `GET /operations/nginx`: the file that nginx confirmed.

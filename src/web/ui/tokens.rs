@@ -229,6 +229,7 @@ async fn shown(
         tokens: tokens.into_iter().map(|token| row(token, now)).collect(),
         is_admin: state.rights.borrow().is_administrator(who),
         is_everybody: owner.is_none(),
+        whose: owner.filter(|owner| *owner != who.account()).unwrap_or_default(),
         total,
         sessions: open
             .into_iter()

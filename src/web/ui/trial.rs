@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use serde_json::{Value, json};
 
 use super::{faults, server_form};
@@ -14,12 +14,18 @@ use crate::domain::{FieldFault, Kind};
 use crate::service::trial::{Error, Found};
 use crate::web::extract::change::Change;
 use crate::web::extract::visitor::is_partial;
+use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Trial, TrialPart};
 
 /// Names of tools that are shown.
 const MOST_TOOLS: usize = 24;
+
+/// `GET /register/try`: the form that was tried is gone, as after a change of the colours on its page; a new one.
+pub(in crate::web) async fn none() -> Redirect {
+    Redirect::to(links::REGISTER)
+}
 
 /// `POST /register/try`: the form, with `editing` for a server that there is.
 pub(in crate::web) async fn ask(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {

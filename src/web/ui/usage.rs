@@ -200,7 +200,8 @@ fn bands(usage: &Usage, look: &Look, span: Span) -> Vec<crate::web::view::chart:
         questions.extend(others);
         questions.extend([("span", span.word), ("by", look.by())]);
         let href = links::asking(links::USAGE, &questions);
-        let href = Some(href).filter(|_| !server.is_empty());
+        // An address has no word for calls of no tool, nor of no server.
+        let href = Some(href).filter(|_| !server.is_empty() && series.tool.as_deref() != Some(""));
         (name(series), index.to_string(), href, counts(&series.points))
     };
     let (busy, rest) = usage.series.split_at(usage.series.len().min(BANDS));

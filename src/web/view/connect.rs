@@ -99,6 +99,13 @@ pub fn recipes(key: &str, url: &str, transport: Option<Transport>) -> Vec<Recipe
             "Without --header it signs in through the browser, where an identity provider is set up.",
         ),
         recipe(
+            "claude-code-file",
+            "Claude Code",
+            ".mcp.json",
+            servers(json!({"type": http, "url": url, "headers": from("${MCP_AUTH_TOKEN}")})),
+            environment,
+        ),
+        recipe(
             "vs-code",
             "VS Code",
             ".vscode/mcp.json",
@@ -210,6 +217,11 @@ mod tests {
                 Some(&json!("streamableHttp"))
             );
             assert!(text("claude-code").starts_with("claude mcp add --transport http weather https://"));
+            let token = json!({"X-Authorization": "Bearer ${MCP_AUTH_TOKEN}"});
+            assert_eq!(
+                read("claude-code-file"),
+                json!({"mcpServers": {"weather": {"type": "http", "url": URL, "headers": token}}})
+            );
             assert_eq!(
                 text("codex"),
                 format!("codex mcp add \"weather\" --url \"{URL}\" --bearer-token-env-var MCP_AUTH_TOKEN")
@@ -230,6 +242,7 @@ mod tests {
         for (id, pointer) in [
             ("vs-code", "/servers/weather"),
             ("vs-code-settings", "/mcp/servers/weather"),
+            ("claude-code-file", "/mcpServers/weather"),
             ("roo", "/mcpServers/weather"),
             ("cline", "/mcpServers/weather"),
         ] {

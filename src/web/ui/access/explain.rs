@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::super::chrome::chrome;
 use super::super::faults;
+use super::MOST_CHOICES;
 use crate::domain::{FieldFault, Kind};
 use crate::service::explain::{Explained, Question};
 use crate::web::api::groups::administration;
@@ -14,9 +15,6 @@ use crate::web::extract::visitor::PageMember;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Asked, ExplainPage, Section, Verdict};
-
-/// Servers that can be chosen; one that is not listed can be typed.
-const MOST_CHOICES: usize = 300;
 
 /// `GET /access/explain`: with nothing asked, the form alone.
 pub(in crate::web) async fn page(
@@ -41,7 +39,13 @@ pub(in crate::web) async fn page(
         faults: Vec::new(),
         answer: None,
         servers: servers.map(|server| server.path.to_string()).collect(),
-        groups: groups.policy().groups().keys().cloned().collect(),
+        groups: groups
+            .policy()
+            .groups()
+            .keys()
+            .take(MOST_CHOICES)
+            .cloned()
+            .collect(),
     };
     if question.server.is_none() && question.permission.is_none() {
         if !is_sent {
@@ -108,11 +112,20 @@ fn asked(question: &Question) -> Asked {
 
 fn verdict(told: Explained) -> Verdict {
     let explanation = told.explanation;
+    let notes = [
+        (
+            told.local_account,
+            "Nobody of this name has a local account; name their groups.",
+        ),
+        (told.registered, "No such server is registered."),
+    ];
+    let notes = notes.into_iter().filter(|(is_there, _)| *is_there == Some(false));
     let rule = explanation.decided_by.map(|decider| decider.text);
     // The nearest is what the sentence says already.
     let missing = explanation.missing.into_iter().map(|missing| missing.sentence);
     let missing = missing.filter(|words| *words != explanation.sentence).collect();
     Verdict {
+        notes: notes.map(|(_, words)| words).collect(),
         allowed: explanation.allowed,
         sentence: explanation.sentence,
         rule: rule.map(|rule| serde_json::to_string_pretty(&rule).unwrap_or_default()),

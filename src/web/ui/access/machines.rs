@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::super::chrome::chrome;
 use super::super::faults;
 use super::super::question::{Doubt, first};
-use super::typed;
+use super::{MOST_CHOICES, typed};
 use crate::domain::Kind;
 use crate::domain::access::Permit;
 use crate::service::machines::Wish;
@@ -80,10 +80,15 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
 async fn shown(state: &AppState, permit: &Permit, chrome: Chrome) -> Result<MachinesPage, Problem> {
     let machines = state.machines.list(permit).await?;
     let groups = state.scopes.groups().await?;
+    let known = groups.policy().groups();
+    let group = |name: String| {
+        let has_scope = known.contains_key(&name);
+        (name, has_scope)
+    };
     let row = |machine: crate::domain::identity::Machine| MachineRow {
         name: machine.client_id,
         description: machine.description,
-        groups: machine.groups,
+        groups: machine.groups.into_iter().map(group).collect(),
         created_by: machine.created_by,
         created_at: machine.created_at.to_string(),
     };
@@ -91,7 +96,7 @@ async fn shown(state: &AppState, permit: &Permit, chrome: Chrome) -> Result<Mach
         chrome,
         total: state.machines.count(permit).await?,
         machines: machines.into_iter().map(row).collect(),
-        known_groups: groups.policy().groups().keys().cloned().collect(),
+        known_groups: known.keys().take(MOST_CHOICES).cloned().collect(),
         name: String::new(),
         description: String::new(),
         groups: String::new(),

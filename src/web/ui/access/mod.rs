@@ -6,25 +6,43 @@ pub(in crate::web) mod machines;
 pub(in crate::web) mod scope;
 pub(in crate::web) mod sessions;
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::chrome::chrome;
 use super::faults;
+use super::paging::{Cut, said};
 use crate::domain::draft::Draft;
 use crate::domain::groups::Groups;
 use crate::domain::{FieldFault, Kind};
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
+use crate::web::extract::questions::Questions;
 use crate::web::extract::visitor::PageMember;
 use crate::web::links;
 use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{AccessPage, Chrome, GroupRow, ScopeRow, Section};
 
-/// Servers of a scope in the list.
-const MOST_SERVERS: usize = 6;
+/// Servers of a scope in the list, and scopes of a group.
+const MOST_NAMES: usize = 6;
+/// Servers or groups that a field offers; one that is not listed can be typed.
+const MOST_CHOICES: usize = 300;
+/// Scopes on a page, and groups.
+const MOST_ROWS: usize = 50;
+
+/// Which pages of the two lists are looked at.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Look {
+    #[serde(default)]
+    scopes: String,
+    #[serde(default)]
+    groups: String,
+}
 
 /// A field of a form as it was typed, without blanks around it.
 fn typed(draft: &Draft, field: &str) -> String {
@@ -36,11 +54,14 @@ fn typed(draft: &Draft, field: &str) -> String {
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,
+    Questions(look): Questions<Look>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     administration(&state, &caller.identity)?;
     let chrome = chrome(&state, &caller, &headers, Section::Access);
-    Ok(state.view.page(StatusCode::OK, &shown(&state, chrome).await?))
+    Ok(state
+        .view
+        .page(StatusCode::OK, &shown(&state, chrome, &look).await?))
 }
 
 /// `POST /access`: make a group and a scope of its name, and on to it.
@@ -70,33 +91,34 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
         name,
         description,
         faults,
-        ..shown(&state, chrome).await?
+        ..shown(&state, chrome, &Look::default()).await?
     };
     Ok(state.view.page(status, &page))
 }
 
-async fn shown(state: &AppState, chrome: Chrome) -> Result<AccessPage, Problem> {
+async fn shown(state: &AppState, chrome: Chrome, look: &Look) -> Result<AccessPage, Problem> {
     let groups = state.scopes.groups().await?;
     let admin_scope = state.rights.borrow().admin_scope.clone();
     let policy = groups.policy();
-    let group = |name: &String| GroupRow {
-        name: name.clone(),
-        scopes: policy
-            .groups()
-            .get(name)
-            .into_iter()
-            .flatten()
-            .map(|scope| (scope.clone(), links::scope(scope)))
-            .collect(),
-        source: groups.group_source(name).as_str(),
-        overrides: groups.overrides_group(name),
+    let (all_scopes, all_groups) = (policy.scopes(), policy.groups());
+    let of_scopes = Cut::of(all_scopes.len(), MOST_ROWS, &look.scopes);
+    let of_groups = Cut::of(all_groups.len(), MOST_ROWS, &look.groups);
+    // Who turns the pages of one list stays where they are in the other.
+    let at = |scopes: usize, groups: usize| {
+        let questions = [("scopes", said(scopes)), ("groups", said(groups))];
+        links::asking(
+            links::ACCESS,
+            &questions.each_ref().map(|(name, page)| (*name, page.as_str())),
+        )
     };
+    let scopes = of_scopes.rows(all_scopes.keys().collect());
+    let names = of_groups.rows(all_groups.keys().collect());
     Ok(AccessPage {
         chrome,
-        groups: policy.groups().keys().map(group).collect(),
-        scopes: policy
-            .scopes()
-            .keys()
+        scopes_pager: of_scopes.pager(|page| at(page, of_groups.number) + "#scopes"),
+        groups_pager: of_groups.pager(|page| at(of_scopes.number, page) + "#groups"),
+        groups: names.map(|name| group_row(&groups, name)).collect(),
+        scopes: scopes
             .map(|name| scope_row(&groups, name, &admin_scope))
             .collect(),
         hidden: groups.hidden().into_iter().map(str::to_owned).collect(),
@@ -104,6 +126,19 @@ async fn shown(state: &AppState, chrome: Chrome) -> Result<AccessPage, Problem> 
         description: String::new(),
         faults: Vec::new(),
     })
+}
+
+fn group_row(groups: &Groups, name: &str) -> GroupRow {
+    let scopes = groups.policy().groups().get(name);
+    let count = scopes.map_or(0, BTreeSet::len);
+    let some = scopes.into_iter().flatten().take(MOST_NAMES);
+    GroupRow {
+        name: name.to_owned(),
+        scopes: some.map(|scope| (scope.clone(), links::scope(scope))).collect(),
+        more: count.saturating_sub(MOST_NAMES),
+        source: groups.group_source(name).as_str(),
+        overrides: groups.overrides_group(name),
+    }
 }
 
 fn scope_row(groups: &Groups, name: &str, admin_scope: &str) -> ScopeRow {
@@ -116,8 +151,8 @@ fn scope_row(groups: &Groups, name: &str, admin_scope: &str) -> ScopeRow {
             servers.push(server);
         }
     }
-    let more = servers.len().saturating_sub(MOST_SERVERS);
-    servers.truncate(MOST_SERVERS);
+    let more = servers.len().saturating_sub(MOST_NAMES);
+    servers.truncate(MOST_NAMES);
     ScopeRow {
         name: name.to_owned(),
         href: links::scope(name),

@@ -145,20 +145,24 @@ pub(in crate::web) fn amount(count: u64) -> String {
         };
         format!("{}{letter}", text.strip_suffix(".0").unwrap_or(&text))
     };
+    // What is rounded up to a thousand of one unit is one of the next.
     match count {
         0..1_000 => count.to_string(),
-        1_000..1_000_000 => short(1e3, "k"),
-        1_000_000..1_000_000_000 => short(1e6, "M"),
+        1_000..999_500 => short(1e3, "k"),
+        999_500..999_500_000 => short(1e6, "M"),
         _ => short(1e9, "G"),
     }
 }
 
-/// Milliseconds in a few letters: `7 ms`, `1.2 s`, `3 min`.
+/// Milliseconds in a few letters: `7 ms`, `1.2 s`, `2.7 min`.
 pub(in crate::web) fn duration(millis: u64) -> String {
     match millis {
         0..1_000 => format!("{millis} ms"),
         1_000..100_000 => format!("{:.1} s", real(millis) / 1e3),
-        _ => format!("{} min", millis / 60_000),
+        _ => {
+            let minutes = format!("{:.1}", real(millis) / 6e4);
+            format!("{} min", minutes.strip_suffix(".0").unwrap_or(&minutes))
+        }
     }
 }
 
@@ -203,7 +207,13 @@ mod tests {
     fn numbers_are_short() {
         let said = [0, 999, 1_000, 1_249, 99_999, 3_400_000, 5_000_000_000].map(amount);
         assert_eq!(said, ["0", "999", "1k", "1.2k", "100k", "3.4M", "5G"]);
-        assert_eq!([7, 1_250, 180_000].map(duration), ["7 ms", "1.2 s", "3 min"]);
+        let said = [9_960, 999_499, 999_500, 999_499_999, 999_500_000].map(amount);
+        assert_eq!(said, ["10k", "999k", "1M", "999M", "1G"]);
+        let said = [7, 1_250, 99_000, 100_000, 119_999, 160_000, 180_000].map(duration);
+        assert_eq!(
+            said,
+            ["7 ms", "1.2 s", "99.0 s", "1.7 min", "2 min", "2.7 min", "3 min"]
+        );
     }
 
     #[test]

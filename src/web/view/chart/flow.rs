@@ -27,12 +27,19 @@ pub struct Load {
     pub name: String,
     /// Where one reads more.
     pub href: Option<String>,
-    /// How many it stands for; mostly one.
-    pub stands_for: usize,
     /// How many calls.
     pub calls: u64,
     /// How many of them were errors.
     pub errors: u64,
+}
+
+/// Everybody on one side of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Side {
+    /// Those that are known one by one.
+    pub loads: Vec<Load>,
+    /// How many there are beside them, with their calls and errors.
+    pub others: (usize, u64, u64),
 }
 
 /// The map.
@@ -62,31 +69,39 @@ pub struct Ribbon {
 }
 
 /// Draw the map. Nothing without calls.
-pub fn flow(callers: Vec<Load>, servers: Vec<Load>) -> Option<Flow> {
-    let busy = |side: &[Load]| side.iter().any(|load| load.calls > 0);
+pub fn flow(callers: Side, servers: Side) -> Option<Flow> {
+    let busy = |side: &Side| side.others.1 > 0 || side.loads.iter().any(|load| load.calls > 0);
     (busy(&callers) && busy(&servers)).then(|| Flow {
-        callers: side(callers, "other callers", 0.0),
-        servers: side(servers, "other servers", SIDE),
+        callers: ribbons(rows(callers, "caller"), 0.0),
+        servers: ribbons(rows(servers, "server"), SIDE),
     })
 }
 
-/// Ribbons between the rows of one side, at `edge`, and the gateway in the middle.
-fn side(mut loads: Vec<Load>, others: &str, edge: f64) -> Vec<Ribbon> {
+/// The busiest, and what all others come to, however much that is.
+fn rows(Side { mut loads, others }: Side, word: &str) -> Vec<Load> {
+    let (mut count, mut calls, mut errors) = others;
     loads.retain(|load| load.calls > 0);
     loads.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.name.cmp(&b.name)));
-    if loads.len() > MOST_ROWS {
-        let rest = loads.split_off(MOST_ROWS - 1);
+    let has_others = calls > 0 || loads.len() > MOST_ROWS;
+    let most = MOST_ROWS - usize::from(has_others);
+    for load in loads.drain(loads.len().min(most)..) {
+        count += 1;
+        calls += load.calls;
+        errors += load.errors;
+    }
+    if has_others {
         loads.push(Load {
-            name: format!(
-                "{} {others}",
-                rest.iter().map(|load| load.stands_for).sum::<usize>()
-            ),
+            name: format!("{count} other {word}{}", if count == 1 { "" } else { "s" }),
             href: None,
-            stands_for: 1,
-            calls: rest.iter().map(|load| load.calls).sum(),
-            errors: rest.iter().map(|load| load.errors).sum(),
+            calls,
+            errors,
         });
     }
+    loads
+}
+
+/// Ribbons between the rows of one side, at `edge`, and the gateway in the middle.
+fn ribbons(loads: Vec<Load>, edge: f64) -> Vec<Ribbon> {
     let total = real(loads.iter().map(|load| load.calls).sum());
     let row = SIDE / real(u64::try_from(loads.len().max(1)).unwrap_or(1));
     let mut gate = SIDE * (1.0 - GATE) / 2.0;
@@ -131,15 +146,22 @@ mod tests {
         Load {
             name: name.to_owned(),
             href: None,
-            stands_for: 1,
             calls,
             errors,
         }
     }
 
+    fn side(loads: impl IntoIterator<Item = Load>) -> Side {
+        Side {
+            loads: loads.into_iter().collect(),
+            ..Side::default()
+        }
+    }
+
     #[test]
     fn ribbons_meet_at_the_gateway_and_are_as_wide_as_their_load() {
-        let map = flow(vec![load("ada", 3, 1), load("bob", 1, 0)], vec![load("/w", 4, 1)]).unwrap();
+        let callers = side([load("ada", 3, 1), load("bob", 1, 0)]);
+        let map = flow(callers, side([load("/w", 4, 1)])).unwrap();
         let shapes: Vec<&str> = map.callers.iter().map(|ribbon| ribbon.d.as_str()).collect();
         assert_eq!(
             shapes,
@@ -163,17 +185,36 @@ mod tests {
 
     #[test]
     fn of_a_thousand_servers_the_busiest_are_drawn_and_the_others_are_one_row() {
-        let servers = (0..1000).map(|n| load(&format!("/s{n}"), n, 0)).collect();
-        let map = flow(vec![load("ada", 1, 0)], servers).unwrap();
+        let servers = side((0..1000).map(|n| load(&format!("/s{n}"), n, 0)));
+        let map = flow(side([load("ada", 1, 0)]), servers).unwrap();
         assert_eq!(map.servers.len(), MOST_ROWS);
         assert_eq!(map.servers.first().unwrap().name, "/s999");
         assert_eq!(map.servers.last().unwrap().name, "988 other servers");
         let length: usize = map.servers.iter().map(|ribbon| ribbon.d.len()).sum();
         assert!(length < 3000, "{length}");
+        // What nobody told apart is of the others, however much it is.
+        let servers = Side {
+            others: (900, 9000, 7),
+            ..side((0..100).map(|n| load(&format!("/s{n:02}"), 10, 0)))
+        };
+        let map = flow(side([load("ada", 1, 0)]), servers).unwrap();
+        let names: Vec<&str> = map.servers.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(
+            (names.len(), names[0], names[11]),
+            (12, "/s00", "989 other servers")
+        );
+        let last = map.servers.last().unwrap();
+        assert_eq!((last.calls.as_str(), last.errors.as_deref()), ("9.9k", Some("7")));
+        let one = Side {
+            others: (1, 5, 0),
+            ..side([load("/w", 10, 0)])
+        };
+        let map = flow(side([load("ada", 1, 0)]), one).unwrap();
+        assert_eq!(map.servers.last().unwrap().name, "1 other server");
     }
 
     #[test]
     fn no_calls_are_no_map() {
-        assert!(flow(Vec::new(), vec![load("/w", 0, 0)]).is_none());
+        assert!(flow(Side::default(), side([load("/w", 0, 0)])).is_none());
     }
 }

@@ -16,7 +16,7 @@ mod uptime;
 pub use axis::{Marks, Window};
 pub(in crate::web) use axis::{Span, amount, duration, quantile};
 pub use figures::{Column, Row, Title};
-pub use flow::{Flow, Load, flow};
+pub use flow::{Flow, Load, Side, flow};
 pub use line::{Line, line};
 pub use stack::{Counts, Stack, stack};
 pub use uptime::{Sight, Uptime, uptime};

@@ -3,17 +3,21 @@
 use serde::Serialize;
 
 use super::sample::{fault, hostile, moment};
-use super::{Chrome, Diff, DiffLine, Fault, Page};
+use super::{Chrome, Diff, DiffLine, Fault, Page, Pager};
 
 /// Groups and scopes.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccessPage {
     /// Around it.
     pub chrome: Chrome,
-    /// Groups of people.
+    /// Groups of people, a page of them.
     pub groups: Vec<GroupRow>,
-    /// Scopes.
+    /// Where that stands in all of them.
+    pub groups_pager: Pager,
+    /// Scopes, a page of them.
     pub scopes: Vec<ScopeRow>,
+    /// Where that stands in all of them.
+    pub scopes_pager: Pager,
     /// Scopes of the file that the store hides.
     pub hidden: Vec<String>,
     /// The group that was to be made, as it was typed.
@@ -31,6 +35,8 @@ pub struct GroupRow {
     pub name: String,
     /// Its scopes, and where each is shown.
     pub scopes: Vec<(String, String)>,
+    /// Scopes that are not listed here.
+    pub more: usize,
     /// `file` or `store`.
     pub source: &'static str,
     /// Whether the store says something else than the file.
@@ -67,7 +73,9 @@ impl Page for AccessPage {
         let empty = Self {
             chrome: Chrome::sample(),
             groups: Vec::new(),
+            groups_pager: Pager::default(),
             scopes: Vec::new(),
+            scopes_pager: Pager::default(),
             hidden: Vec::new(),
             name: String::new(),
             description: String::new(),
@@ -77,6 +85,7 @@ impl Page for AccessPage {
             groups: vec![GroupRow {
                 name: text.clone(),
                 scopes: vec![(text.clone(), "/access/scopes/x".to_owned())],
+                more: 7,
                 source: "store",
                 overrides: true,
             }],
@@ -91,6 +100,8 @@ impl Page for AccessPage {
                 overrides: true,
                 is_admin: true,
             }],
+            groups_pager: Pager::sample(),
+            scopes_pager: Pager::sample(),
             hidden: vec![text.clone()],
             name: text,
             faults: ["group_name", "description", ""].map(fault).to_vec(),
@@ -257,8 +268,8 @@ pub struct MachineRow {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Its groups.
-    pub groups: Vec<String>,
+    /// Its groups, and whether a scope belongs to each.
+    pub groups: Vec<(String, bool)>,
     /// Who made it.
     pub created_by: String,
     /// When.
@@ -285,7 +296,7 @@ impl Page for MachinesPage {
             machines: vec![MachineRow {
                 name: hostile(),
                 description: hostile(),
-                groups: vec![hostile()],
+                groups: vec![(hostile(), false), ("readers".to_owned(), true)],
                 created_by: hostile(),
                 created_at: moment(),
             }],

@@ -44,6 +44,8 @@ pub struct Asked {
 /// Yes or no, and why.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
+    /// What was asked about and is not there.
+    pub notes: Vec<&'static str>,
     /// Whether it is allowed.
     pub allowed: bool,
     /// Why, in a sentence.
@@ -88,6 +90,7 @@ impl Page for ExplainPage {
         };
         let no = Verdict {
             allowed: false,
+            notes: vec!["No such server is registered."],
             sentence: hostile(),
             rule: None,
             missing: vec![hostile()],
@@ -96,6 +99,7 @@ impl Page for ExplainPage {
             groups_without_scopes: vec![hostile()],
         };
         let yes = Verdict {
+            notes: Vec::new(),
             allowed: true,
             rule: Some(hostile()),
             scopes: vec![hostile()],

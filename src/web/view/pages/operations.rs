@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::sample::hostile;
 use super::{Aspect, Chrome, Page};
-use crate::web::view::chart::{Flow, Load, flow};
+use crate::web::view::chart::{Flow, Load, Side, flow};
 
 /// What nginx runs, and where the load goes.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +43,8 @@ pub struct Operations {
     pub map: Option<Flow>,
     /// Calls of the map.
     pub calls: String,
+    /// Whether these are all calls of that time, and not the newest alone.
+    pub is_complete: bool,
 }
 
 /// An origin, and why it is not as wished.
@@ -93,6 +95,11 @@ impl Page for Operations {
             spans: Aspect::samples(),
             map: None,
             calls: "0".to_owned(),
+            is_complete: true,
+        };
+        let side = |loads: &[Load]| Side {
+            loads: loads.to_vec(),
+            others: (2, 3, 1),
         };
         let reason = || Reason {
             origin: hostile(),
@@ -101,7 +108,6 @@ impl Page for Operations {
         let load = |text: &str, errors| Load {
             name: text.to_owned(),
             href: Some("/servers/x".to_owned()),
-            stands_for: 1,
             calls: 7,
             errors,
         };
@@ -126,7 +132,8 @@ impl Page for Operations {
                 unlogged: "0".to_owned(),
                 is_failing: true,
             }),
-            map: flow(vec![load(&hostile(), 1), plain], vec![load(&hostile(), 0)]),
+            is_complete: false,
+            map: flow(side(&[load(&hostile(), 1), plain]), side(&[load(&hostile(), 0)])),
             ..without.clone()
         };
         let starting = Self {

@@ -26,6 +26,8 @@ pub struct TokensPage {
     pub is_admin: bool,
     /// Whether everybody's are shown.
     pub is_everybody: bool,
+    /// Whose they are, when they are neither everybody's nor the reader's.
+    pub whose: String,
     /// The newest sessions of the reader.
     pub sessions: Vec<SessionRow>,
     /// How many there are.
@@ -102,6 +104,7 @@ impl Page for TokensPage {
             total: 0,
             is_admin: false,
             is_everybody: false,
+            whose: String::new(),
             sessions: Vec::new(),
             open: 0,
         };

@@ -3,13 +3,14 @@
 //! Forms send texts, programs send numbers and lists; both mean the same. All faults come back at once, by field, and
 //! fields that nobody knows are named too, so that nothing is lost in silence.
 
+mod credentials;
+
 use serde_json::{Map, Value};
 
+use self::credentials::scheme_of_type;
 use super::FieldFault;
-use super::egress::{self, AuthScheme, Egress, Written};
 use super::path::ServerPath;
 use super::scalar;
-use super::secret::Secret;
 use super::server::{Edit, NewServer, Profile};
 use super::upstream::UpstreamUrl;
 
@@ -152,7 +153,9 @@ impl Reader<'_> {
         let description = self
             .bounded("description", 10_000)
             .or_else(|| old.map(|o| o.description.clone()));
-        let license = self.bounded("license", 200).filter(|text| !text.is_empty());
+        let license = self
+            .bounded("license", 200)
+            .or_else(|| old.map(|o| o.license.clone()));
         let profile = Profile {
             name: name.unwrap_or_default(),
             description: description.unwrap_or_default(),
@@ -164,7 +167,7 @@ impl Reader<'_> {
             num_stars: self.count("num_stars").or(old.map(|o| o.num_stars)).unwrap_or(0),
             is_python: self.flag_or("is_python", old.map(|o| o.is_python), false),
             license: license
-                .or_else(|| old.map(|o| o.license.clone()))
+                .filter(|text| !text.is_empty())
                 .unwrap_or_else(|| "N/A".to_owned()),
             metadata: self
                 .metadata()
@@ -200,71 +203,6 @@ impl Reader<'_> {
 
     fn flag_or(&mut self, field: &str, old: Option<bool>, default: bool) -> bool {
         self.flag(field).or(old).unwrap_or(default)
-    }
-
-    fn egress(&mut self, old: Option<&Egress>) -> Egress {
-        let old = old.cloned().unwrap_or_default();
-        let written = self.text("auth_scheme");
-        let scheme = match written.as_deref().or_else(|| scheme_of_type(self.draft)) {
-            None => old.auth_scheme,
-            Some("none") => AuthScheme::None,
-            Some("bearer") => AuthScheme::Bearer,
-            Some("api_key" | "api-key") => AuthScheme::ApiKey,
-            Some(_) => {
-                self.fault("auth_scheme", "expected `none`, `bearer` or `api_key`");
-                old.auth_scheme
-            }
-        };
-        let auth_header_name = if self.draft.contains_key("auth_header_name") {
-            self.text("auth_header_name")
-        } else {
-            old.auth_header_name
-        };
-        if let Some(Err(words)) = auth_header_name.as_deref().map(egress::check_name) {
-            self.fault("auth_header_name", words);
-        }
-        let custom_header_names = match self.headers() {
-            Some(headers) => headers.into_iter().map(|(name, _)| name).collect(),
-            None => old.custom_header_names,
-        };
-        Egress {
-            auth_scheme: scheme,
-            auth_header_name,
-            custom_header_names,
-            identity_headers: self.flag("identity_headers").unwrap_or(old.identity_headers),
-        }
-    }
-
-    fn headers(&self) -> Option<egress::WrittenHeaders> {
-        let headers = self
-            .draft
-            .get("headers")
-            .or_else(|| self.draft.get("custom_headers"))?;
-        egress::read_headers(headers).ok()
-    }
-
-    /// Secrets: they are read once and never said again, in no fault either.
-    fn written(&mut self) -> Written {
-        for field in ["headers", "custom_headers"] {
-            if let Some(Err(words)) = self.draft.get(field).map(egress::read_headers) {
-                self.fault(field, words);
-            }
-        }
-        let auth = match self.draft.get("auth_credential") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-            Some(_) => {
-                self.fault("auth_credential", "expected a text");
-                None
-            }
-        };
-        if let Some(Err(words)) = auth.as_deref().map(egress::check_value) {
-            self.fault("auth_credential", words);
-        }
-        Written {
-            auth: auth.map(Secret::new),
-            headers: self.headers(),
-        }
     }
 
     fn name(&mut self) -> Option<String> {
@@ -343,10 +281,11 @@ impl Reader<'_> {
         }
     }
 
+    /// A number; an empty text is none of it.
     fn count(&mut self, field: &str) -> Option<i64> {
         let number = match self.draft.get(field)? {
             Value::Null => return None,
-            Value::String(text) if text.trim().is_empty() => return None,
+            Value::String(text) if text.trim().is_empty() => Some(0),
             other => scalar::whole(other),
         };
         match number {
@@ -432,26 +371,16 @@ impl Reader<'_> {
     }
 }
 
-/// The scheme that `auth_type` means, the word of earlier systems. With theirs the credential stood among the headers; a
-/// scheme of ours wants it by itself.
-fn scheme_of_type(draft: &Map<String, Value>) -> Option<&'static str> {
-    let text = |field: &str| draft.get(field).and_then(Value::as_str).map(str::trim);
-    let has_credential = text("auth_credential").is_some_and(|text| !text.is_empty());
-    match text("auth_type").filter(|_| has_credential)? {
-        "bearer" => Some("bearer"),
-        "api_key" | "api-key" => Some("api_key"),
-        _ => None,
-    }
-}
-
 fn shorten(value: &Value) -> String {
     value.to_string().chars().take(40).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
+    use crate::domain::egress::AuthScheme;
 
     fn draft(value: Value) -> Draft {
         Draft(value.as_object().unwrap().clone())
@@ -529,6 +458,32 @@ mod tests {
                 None
             )
         );
+    }
+
+    #[test]
+    fn what_is_emptied_is_empty_and_what_is_absent_stays() {
+        let whole = draft(json!({
+            "name": "a", "path": "/a", "proxy_pass_url": "http://a/", "license": "MIT", "num_tools": 3, "num_stars": 4,
+        }));
+        let old = whole.new_server(Description::Optional).unwrap().profile;
+        let edited = |more: Value| {
+            let mut edit = draft(json!({"name": "a", "proxy_pass_url": "http://a/"}));
+            edit.0.extend(more.as_object().unwrap().clone());
+            let now = edit.changed(&old).unwrap().profile;
+            (now.license, now.num_tools, now.num_stars)
+        };
+        assert_eq!(edited(json!({})), ("MIT".to_owned(), 3, 4));
+        let emptied = json!({"license": " ", "num_tools": "", "num_stars": ""});
+        assert_eq!(edited(emptied), ("N/A".to_owned(), 0, 0));
+    }
+
+    #[test]
+    fn a_credential_without_a_scheme_is_not_thrown_away() {
+        let typed = draft(json!({
+            "name": "a", "path": "/a", "proxy_pass_url": "http://a/", "auth_scheme": "none", "auth_credential": "x",
+        }));
+        let faults = typed.new_server(Description::Optional).unwrap_err();
+        assert_eq!(faults.first().unwrap().field, "auth_scheme");
     }
 
     #[test]
