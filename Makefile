@@ -18,7 +18,7 @@ build: ## Build the program
 	cargo build --release --locked
 
 test: nginx tools model check ## Install what is missing, then check and test everything
-	@set -o pipefail; mkdir -p target; cargo test --locked --no-fail-fast 2>&1 | tee target/test.log; status=$$?; \
+	@set -o pipefail; mkdir -p target; rm -rf target/screenshots; cargo test --locked --no-fail-fast 2>&1 | tee target/test.log; status=$$?; \
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet || status=1; \
 	awk '/^test result:/ { passed += $$4; failed += $$6 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log || status=1; \
 	exit $$status

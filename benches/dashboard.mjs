@@ -26,7 +26,7 @@ async function visit() {
   await page.waitForTimeout(300);
   const whole = bytes;
   const began = performance.now();
-  await page.fill("#q", "server-77 team");
+  await page.fill("#q", "77 region");
   await page.locator('[data-server="/team/server-1"]').waitFor({ state: "detached" });
   const searched = performance.now() - began;
   await page.context().close();
@@ -39,3 +39,7 @@ const of = (field) => visits.map((one) => one[field]);
 console.log("| usable after, p50 ms | worst | over the wire, kB | a search shown after, p50 ms |\n|---|---|---|---|");
 console.log(`| ${middle(of("usable")).toFixed(0)} | ${Math.max(...of("usable")).toFixed(0)} | ${(Math.max(...of("whole")) / 1000).toFixed(0)} | ${middle(of("searched")).toFixed(0)} |`);
 await browser.close();
+if (Math.max(...of("usable")) > 1000 || Math.max(...of("whole")) > 300_000) {
+  console.log("The list is to be usable within a second, and to take no more than 300 kB.");
+  process.exitCode = 1;
+}

@@ -131,8 +131,8 @@ class Gateway:
         command = [self.program, "token", "create", "--data-dir", self.folder / "data", "--user", scope, "--scopes", scope]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    def register(self, path: str, url: str, token: str | None = None) -> None:
-        body = {"server_name": path, "path": path, "proxy_pass_url": url}
+    def register(self, path: str, url: str, token: str | None = None, **more) -> None:
+        body = {"server_name": path, "path": path, "proxy_pass_url": url} | more
         status, _ = ask(f"{self.base}/api/management/servers", token or self.admin, body)
         assert status == 201, (path, status)
 

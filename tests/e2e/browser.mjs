@@ -35,13 +35,44 @@ export async function signedIn(browser, options = {}) {
   await page.fill("#password", password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("heading", { level: 1, name: "Servers" }).waitFor();
+  // What is clicked before the scripts are there is a link like any other.
+  await page.waitForLoadState();
   return page;
 }
 
-/** A window of somebody who may see nothing, known by a token. */
-export async function stranger(browser) {
-  const extraHTTPHeaders = { authorization: `Bearer ${wish.nobody}` };
-  return browser.newContext({ bypassCSP: true, extraHTTPHeaders }).then((context) => context.newPage());
+/** A window of somebody known by a token: of `nobody` who may see nothing, or of a `reader`. */
+export async function tokened(browser, whose) {
+  const extraHTTPHeaders = { authorization: `Bearer ${wish[whose]}` };
+  const context = await browser.newContext({ bypassCSP: true, extraHTTPHeaders });
+  context.setDefaultTimeout(PATIENCE);
+  return context.newPage();
+}
+
+/** Texts that turn the direction of writing, and turn it for words beside them that are not theirs. */
+export function turned(page) {
+  return page.evaluate(() => {
+    const isOwn = (element) => !/^inline$|^contents$/.test(getComputedStyle(element).display);
+    const isIsolated = (element) => /isolate|plaintext/.test(getComputedStyle(element).unicodeBidi);
+    const up = (node, test) => {
+      let at = node.parentElement;
+      while (!test(at)) at = at.parentElement;
+      return at;
+    };
+    const texts = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const { currentNode: node } = walker;
+      if (node.data.trim() && node.parentElement.checkVisibility()) texts.push(node);
+    }
+    return texts.filter((text) => {
+      if (!text.data.includes("\u202E")) return false;
+      const line = up(text, isOwn);
+      if (up(text, (one) => one === line || isIsolated(one)) !== line) return false;
+      // What stands in a flexible box by itself is a line of its own.
+      if (text.parentElement === line && /flex|grid/.test(getComputedStyle(line).display)) return false;
+      return texts.some((other) => other !== text && up(other, isOwn) === line);
+    }).map((text) => text.parentElement.outerHTML.slice(0, 200));
+  });
 }
 
 /** Fill in the fields of a form, by their ids. */

@@ -277,6 +277,10 @@ export const DASHBOARD = {
   },
 
   async "what no word says is found by its meaning, below, and leads to where it is called"() {
+    await page.goto(gateway);
+    await page.fill("#q", "sum of two numbers in a mood");
+    await page.locator("#list").getByText("Nothing fits").waitFor();
+    await page.locator("#meaning li", { hasText: "add" }).first().waitFor();
     await page.goto(`${gateway}/tools`);
     await page.fill("#q", "sum of two numbers in a mood");
     await page.locator("#meaning li", { hasText: "add" }).filter({ hasText: "Walks under another name" }).first().waitFor();

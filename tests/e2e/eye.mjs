@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { must, wish } from "./browser.mjs";
 
 const axe = readFileSync(createRequire(`${process.cwd()}/`).resolve("axe-core/axe.min.js"), "utf8");
-const SIZES = [[1280, 800], [360, 740]];
+const SIZES = [[1280, 800], [768, 1024], [360, 740]];
 /** No picture is higher. */
 const HIGHEST = 6_000;
 

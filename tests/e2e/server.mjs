@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { must } from "./browser.mjs";
 
 /** Markup, a turn of the reading direction, and ten thousand characters without a space. */
-export const HOSTILE = `</td><script>document.title = "taken over"</script>"'&\u202E${"x".repeat(10_000)}`;
+export const HOSTILE = `</td><script>document.title = "taken over"</script>"'&\u202Eerehwesle ot sdrow eseht ${"x".repeat(10_000)}`;
 
 const TOOLS = [
   {
@@ -33,15 +33,15 @@ function result({ method, params }, tools) {
 }
 
 export async function upstream() {
-  const state = { isIll: false, tools: TOOLS };
+  const state = { isIll: false, tools: TOOLS, refuses: null };
   const server = createServer(async (request, response) => {
     let text = "";
     for await (const piece of request) text += piece;
     if (state.isIll || request.method !== "POST") return response.writeHead(state.isIll ? 500 : 405).end();
     const message = JSON.parse(text);
     if (message.id === undefined) return response.writeHead(202).end();
-    const said = result(message, state.tools);
-    const answer = said ? { result: said } : { error: { code: -32601, message: "no such method" } };
+    const said = state.refuses ? null : result(message, state.tools);
+    const answer = said ? { result: said } : { error: { code: -32601, message: state.refuses ?? "no such method" } };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id: message.id, ...answer }));
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));

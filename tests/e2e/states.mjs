@@ -131,8 +131,24 @@ const STATES = {
     await mine.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await mine.getByRole("link", { name: "Look again" }).waitFor();
   },
+  async "call-under-way"() {
+    await mine.goto(`${gateway}/tools/looks`);
+    await mine.route("**/looks/mcp", () => {});
+    await mine.locator('[data-tool="fail"] summary').first().click();
+    await mine.locator('[data-tool="fail"]').getByRole("button", { name: "Call" }).click();
+    await mine.locator("button[aria-busy=true]").waitFor();
+  },
+  async "trial-under-way"() {
+    await mine.unroute("**/looks/mcp");
+    await mine.route("**/register/try", () => {});
+    await mine.goto(`${gateway}/register`);
+    await mine.fill("#proxy_pass_url", server.url);
+    await press("Test the connection");
+    await mine.locator("button[aria-busy=true]").waitFor();
+  },
   async "held-many"() {
     many.tools = many.tools.map((tool) => ({ ...tool, description: "One of many others" }));
+    await mine.unroute("**/register/try");
     await mine.goto(`${gateway}/servers/held-many`);
     await press("Check now");
     await mine.getByText("50 of them are on this page").waitFor();

@@ -14,4 +14,5 @@ export async function register(on, path, name, more = async () => {}) {
   await fill(on, { name, path, proxy_pass_url: server.url, description: "A server of the walks" });
   await more(on);
   await on.getByRole("button", { name: "Register" }).click();
+  await on.waitForURL(/[?&]saved=/);
 }

@@ -1,5 +1,5 @@
 // What people do on the pages: seed 003 from the registration to the call of a tool. Each walk begins where the one before ended.
-import { gateway, must, signedIn, walk } from "./browser.mjs";
+import { gateway, must, signedIn, tokened, turned, walk } from "./browser.mjs";
 import { DASHBOARD } from "./dashboard.mjs";
 import { FORMS } from "./forms.mjs";
 import { token } from "./insight.mjs";
@@ -13,15 +13,46 @@ await walk({
   async "hostile words stay text, and break no layout"() {
     await register(page, "/hostile", HOSTILE.slice(0, 190), (form) => form.fill("#description", HOSTILE.slice(0, 5_000)));
     await row(page, "/hostile").waitFor();
-    for (const path of ["/", "/tools", "/tools/hostile", "/edit/hostile", "/remove/hostile"]) {
+    // A server that refuses in such words, tools of such names, and what people write into other forms.
+    const sick = await upstream();
+    sick.refuses = HOSTILE;
+    const named = await upstream();
+    named.tools = [{ name: HOSTILE.slice(0, 120), description: "Has a name", inputSchema: { type: "object" } }, { name: "say", inputSchema: { type: "object" } }];
+    await pin(page, [{ path: "/sick", server_name: "Sick", proxy_pass_url: sick.url }, { path: "/named", server_name: "Named", proxy_pass_url: named.url }]);
+    const text = `scope_name: hostile\ndescription: ${JSON.stringify(HOSTILE.slice(0, 300))}\ngroup_mappings: [hostile]\nserver_access: [{server: walks, methods: ['*'], tools: ['*']}]\n`;
+    const sent = await page.evaluate(async ([words, text]) => {
+      const post = (address, fields) => fetch(address, { method: "POST", body: new URLSearchParams(fields), headers: { accept: "text/html" } }).then((response) => response.status);
+      const json = (address, body) => fetch(address, { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", accept: "application/json, text/event-stream" } }).then((response) => response.status);
+      return [
+        await json("/api/tokens/generate", { description: words }), await post("/access/machines", { name: "hostile", description: words, groups: "hostile" }),
+        await post("/access/scopes", { action: "save", text }),
+        await json("/walks/mcp", { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: words.slice(0, 60), arguments: {} } }),
+      ];
+    }, [HOSTILE.slice(0, 200), text]);
+    must(sent.every((status) => status < 400), `they were refused: ${sent}`);
+    await page.waitForFunction(() => fetch("/api/calls").then((answer) => answer.json()).then(({ calls }) => calls.some(({ tool }) => tool?.includes("script"))), undefined, { polling: 500 });
+    const all = ["/", "/tools", "/tools/hostile", "/tools/named", "/servers/hostile", "/servers/named", "/servers/sick", "/edit/hostile", "/remove/hostile", "/usage", "/usage?by=tool",
+      "/tokens", "/access", "/access/scopes/hostile", "/access/machines", "/operations"];
+    const leaks = [];
+    for (const path of all) {
       await page.setViewportSize({ width: 360, height: 740 });
       await page.goto(gateway + path);
-      for (const tool of await page.locator("details.tool > summary").all()) await tool.click();
+      for (const tool of await page.locator("details.tool > summary, details.offer > summary").all()) await tool.click();
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       must(wide <= 0, `${path} can be scrolled sideways by ${wide}`);
       must(await page.title() !== "taken over", `${path} ran what it was told`);
+      leaks.push(...(await turned(page)).map((words) => `${path} turns what stands beside ${words}`));
     }
+    must(leaks.length === 0, leaks.join("\n"));
+    await page.goto(gateway);
+    must((await row(page, "/sick").innerText()).includes("sdrow eseht"), "nobody sees what it says");
     await page.setViewportSize({ width: 1280, height: 800 });
+    for (const path of ["/sick", "/named"]) {
+      await page.goto(`${gateway}/remove${path}`);
+      await page.getByRole("button", { name: "Remove" }).click();
+      await page.getByRole("heading", { level: 1, name: "Servers" }).waitFor();
+    }
+    [sick, named].forEach((one) => one.end());
   },
 
   async "removing asks first"() {
@@ -44,10 +75,17 @@ await walk({
   },
 
   async "the page of a server is drawn and copied from"() {
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"], { origin: gateway });
     await page.goto(`${gateway}/servers/walks`);
     await page.getByRole("img", { name: /checks answered/ }).waitFor();
     await page.locator(".recipes summary", { hasText: ".cursor/mcp.json" }).click();
-    must((await page.getByRole("region", { name: "Cursor" }).textContent()).includes("/walks/mcp"), "no recipe");
+    const recipe = await page.getByRole("region", { name: "Cursor" }).textContent();
+    must(recipe.includes("/walks/mcp"), "no recipe");
+    await page.getByRole("button", { name: "Copy for Cursor" }).click();
+    await page.locator(".toast", { hasText: "Copied" }).waitFor();
+    must(await page.evaluate(() => navigator.clipboard.readText()) === recipe, "something else was copied");
+    await page.getByRole("button", { name: "Copy the address" }).click();
+    await page.waitForFunction(async (address) => await navigator.clipboard.readText() === address, `${gateway}/walks/mcp`);
     await page.locator(".offer summary", { hasText: "add" }).first().click();
     await page.getByRole("button", { name: /Call it.*add/ }).click();
     await page.locator('[data-tool="add"][open]').getByRole("button", { name: "Call" }).waitFor();
@@ -81,6 +119,37 @@ await walk({
     await page.getByRole("button", { name: "Remove" }).click();
     await page.getByRole("heading", { level: 1, name: "Servers" }).waitFor();
     held.end();
+  },
+
+  async "whoever may look and call sees no more than that, and calls"() {
+    const reader = await tokened(browser, "reader");
+    await reader.goto(gateway);
+    await row(reader, "/walks").waitFor();
+    const deeds = await row(reader, "/walks").locator("button, a[href^='/edit'], a[href^='/remove']").count();
+    must(deeds === 0 && await reader.getByRole("link", { name: "Register" }).count() === 0, "there is something to change");
+    must(await reader.locator(".side li a").count() === 4, "there are pages that are not for readers");
+    await row(reader, "/walks").locator("[data-tools]").click();
+    const tool = reader.getByRole("dialog").locator('[data-tool="fail"]');
+    await tool.locator("summary").first().click();
+    await tool.getByRole("button", { name: "Call" }).click();
+    await tool.getByText("it cannot be done").waitFor();
+    await reader.context().close();
+  },
+
+  async "times are those of the reader's place, with the exact one on hover"() {
+    const far = await signedIn(browser, { timezoneId: "Asia/Tokyo", locale: "en-GB" });
+    const time = row(far, "/walks").locator(".c-checked time");
+    const told = () => time.evaluate((one) => [one.title, Date.parse(one.dateTime)]);
+    const exact = (at) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long", timeZone: "Asia/Tokyo" }).format(at);
+    const [title, at] = await told();
+    must(title === exact(at), `${title} is not ${exact(at)}`);
+    // Also of a check that has been heard of since.
+    await far.locator("#feed", { hasText: "live" }).waitFor();
+    await row(far, "/walks").getByTitle("Check now").click();
+    await far.waitForFunction(([path, at]) => Date.parse(document.querySelector(`[data-server="${path}"] .c-checked time`).dateTime) > at, ["/walks", at]);
+    const [later, then] = await told();
+    must(later === exact(then), `${later} is not ${exact(then)}`);
+    await far.context().close();
   },
 
   async "all of it works without a script"() {

@@ -17,9 +17,10 @@ fn setup() -> Setup {
 
 /// Run a script of `tests/e2e` against a gateway that runs.
 fn run(script: &str, gateway: &Gateway) {
-    // Somebody known, of no group that may do anything.
+    // Somebody known, of no group that may do anything; and somebody who may see servers and call them, and no more.
     let nobody = gateway.token(&["--user", "bob", "--groups", "nobody-knows"]);
-    let wish = json!({"gateway": gateway.base, "password": PASSWORD, "nobody": nobody});
+    let reader = gateway.token(&["--user", "ada", "--groups", "mcp-servers-unrestricted"]);
+    let wish = json!({"gateway": gateway.base, "password": PASSWORD, "nobody": nobody, "reader": reader});
     run_at(script, wish);
 }
 

@@ -65,6 +65,38 @@ async fn pages_of_administrators_are_for_them_alone() {
 }
 
 #[tokio::test]
+async fn of_many_scopes_and_groups_a_page_shows_some_and_leads_to_all() {
+    let names = (0..120).map(|n| format!("g{n:03}"));
+    let scopes = names
+        .clone()
+        .map(|name| format!("{name}: [{{server: w, methods: ['*'], tools: ['*']}}]\n"));
+    let many = names.clone().collect::<Vec<_>>().join(", ");
+    let groups = names.map(|name| format!("{name}: [{name}]")).collect::<Vec<_>>();
+    let policy = format!(
+        "group_mappings: {{all: [{many}], {}}}\n{}",
+        groups.join(", "),
+        scopes.collect::<String>()
+    );
+    let gateway = Setup::new().with_policy(&policy).start();
+    let admin = reader(gateway.admin());
+    let page = admin.get("/access").await.text();
+    let scopes = inside(&page, "id=\"scopes\"", "</section>");
+    let groups = inside(&page, "id=\"groups\"", "</section>");
+    for part in [scopes, groups] {
+        assert_eq!(part.matches("<td class=\"name\">").count(), 50, "{part}");
+        assert!(part.contains("1–50 of 12"), "{part}");
+    }
+    assert!(groups.contains("and 114 more"), "{groups}");
+    assert!(scopes.contains("href=\"/access?scopes=2#scopes\""), "{scopes}");
+    let third = admin.get("/access?scopes=3&groups=2").await.text();
+    let scopes = inside(&third, "id=\"scopes\"", "</section>");
+    assert!(
+        scopes.contains("g119") && scopes.contains("href=\"/access?scopes=2&amp;groups=2#scopes\""),
+        "{scopes}"
+    );
+}
+
+#[tokio::test]
 async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
     let upstream = Upstream::new().await;
     let gateway = Gateway::new();
@@ -184,6 +216,24 @@ async fn a_scope_is_checked_saved_given_back_and_removed_by_forms() {
         .await
         .text();
     assert!(explained.contains("state good\">Allowed"), "{explained}");
+    assert!(!explained.contains("No such server"), "{explained}");
+    // What is not there is said, whatever the rules would allow.
+    for (question, words) in [
+        (
+            "groups=mcp-servers-unrestricted&server=%2Fwether",
+            "No such server is registered.",
+        ),
+        (
+            "user=somebody-elsewhere&server=%2Fw",
+            "Nobody of this name has a local account",
+        ),
+    ] {
+        let told = browser
+            .get(&format!("/access/explain?{question}&method=tools%2Fcall&tool=x"))
+            .await
+            .text();
+        assert!(told.contains(words), "{told}");
+    }
     let half = browser.get("/access/explain?groups=x&server=&permission=").await;
     assert!(
         half.status == 422 && half.text().contains("name a server, or a permission"),

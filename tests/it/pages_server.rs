@@ -1,8 +1,10 @@
 //! The page of one server: what it tells whom, and what is approved there.
 
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
-use crate::harness::{Actor, Gateway, Setup, Upstream, tool_call, until};
+use crate::harness::peers::{KINDS, Peer};
+use crate::harness::{Actor, Gateway, PATIENCE, Setup, Upstream, tool_call, until};
 use crate::health::{Changing, add, quick, tool};
 use crate::pages_access::inside;
 
@@ -180,6 +182,69 @@ async fn a_server_is_told_about_to_whom_it_concerns() {
         (nobody.status, nobody.header("location")),
         (303, "/login?next=%2Fservers%2Fw%3Fspan%3D7d")
     );
+}
+
+/// What a page says, as it was before it was written into HTML.
+fn plain(html: &str) -> String {
+    let pairs = [
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&#x2F;", "/"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ];
+    pairs
+        .into_iter()
+        .fold(html.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+#[tokio::test]
+async fn the_lines_for_a_shell_do_what_they_say() {
+    let gateway = quick(Setup::new())
+        .with(&["--health-check-timeout-seconds", "15"])
+        .start();
+    let (admin, bash) = (gateway.admin(), |line: String, token: &str| {
+        let mut shell = tokio::process::Command::new("bash");
+        shell.args(["-c", &line]).env("MCP_AUTH_TOKEN", token);
+        shell
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped());
+        shell.kill_on_drop(true).spawn().unwrap()
+    });
+    let token = gateway.token(&["--user", "root", "--groups", "mcp-registry-admin"]);
+    let wanted = ["python", "everything", "time", "python-sse"];
+    let peers = Peer::start(KINDS.into_iter().filter(|kind| wanted.contains(&kind.mount))).await;
+    let mut said = vec![("mcpgw".to_owned(), "intelligent_tool_finder")];
+    for peer in &peers {
+        let path = peer.mount();
+        add(&admin, &format!("/{path}"), &peer.url(), json!({})).await;
+        // The stream of 2024-11-05 says first where messages go.
+        let words = if path == "python-sse" {
+            "event: endpoint"
+        } else {
+            "\"tools\""
+        };
+        said.push((path.to_owned(), words));
+    }
+    for (path, words) in said {
+        let page = reader(gateway.admin())
+            .get(&format!("/servers/{path}"))
+            .await
+            .text();
+        let line = plain(inside(&page, "aria-label=\"curl, In a shell\">", "</pre>"));
+        let mut shell = bash(line, &token);
+        let mut output = shell.stdout.take().unwrap();
+        let mut text = String::new();
+        let mut piece = [0; 4096];
+        while !text.contains(words) {
+            let read = tokio::time::timeout(PATIENCE, output.read(&mut piece));
+            let count = read.await.expect(&path).unwrap();
+            assert!(count > 0, "{path}: {text}");
+            text += &String::from_utf8_lossy(&piece[..count]);
+        }
+    }
 }
 
 #[tokio::test]
