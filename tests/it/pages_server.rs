@@ -1,5 +1,7 @@
 //! The page of one server: what it tells whom, and what is approved there.
 
+use std::process::Stdio;
+
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -205,15 +207,17 @@ async fn the_lines_for_a_shell_do_what_they_say() {
     let gateway = quick(Setup::new())
         .with(&["--health-check-timeout-seconds", "15"])
         .start();
-    let (admin, bash) = (gateway.admin(), |line: String, token: &str| {
-        let mut shell = tokio::process::Command::new("bash");
-        shell.args(["-c", &line]).env("MCP_AUTH_TOKEN", token);
-        shell
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped());
-        shell.kill_on_drop(true).spawn().unwrap()
-    });
+    let admin = gateway.admin();
     let token = gateway.token(&["--user", "root", "--groups", "mcp-registry-admin"]);
+    let bash = |line: &str| {
+        let mut shell = tokio::process::Command::new("bash");
+        shell.args(["-c", line]).env("MCP_AUTH_TOKEN", &token);
+        shell
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        shell.kill_on_drop(true).spawn().unwrap()
+    };
     let wanted = ["python", "everything", "time", "python-sse"];
     let peers = Peer::start(KINDS.into_iter().filter(|kind| wanted.contains(&kind.mount))).await;
     let mut said = vec![("mcpgw".to_owned(), "intelligent_tool_finder")];
@@ -234,7 +238,7 @@ async fn the_lines_for_a_shell_do_what_they_say() {
             .await
             .text();
         let line = plain(inside(&page, "aria-label=\"curl, In a shell\">", "</pre>"));
-        let mut shell = bash(line, &token);
+        let mut shell = bash(&line);
         let mut output = shell.stdout.take().unwrap();
         let mut text = String::new();
         let mut piece = [0; 4096];
