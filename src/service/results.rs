@@ -50,7 +50,9 @@ impl Results {
     pub(super) async fn keep(&self) -> Result<(), Error> {
         let checks = {
             let mut ahead = self.ahead();
-            ahead.leaving = std::mem::take(&mut ahead.waiting);
+            // What a call was writing that has been given up, at a stop, is written again rather than lost.
+            let waiting = std::mem::take(&mut ahead.waiting);
+            ahead.leaving.extend(waiting);
             ahead.leaving.clone()
         };
         if checks.is_empty() {

@@ -88,26 +88,33 @@
 
   /* What was typed outlives the session: before it is sent the gateway is asked whether there is still one. */
   async function mayBeSent(form) {
-    const response = await fetch("/api/auth/me", { headers: { accept: "application/json" } });
-    if (response.status === 401) {
-      tellOfEnd(form);
-      return false;
-    }
-    if (!response.ok) throw new Error(await refusal(response));
+    const fault = await renewToken();
     form.querySelector(".ended")?.remove();
-    // The forms of this page may be of a session that has ended, and somebody has signed in since.
-    const token = response.headers.get("x-csrf-token");
-    for (const field of token ? document.querySelectorAll("input[name=csrf_token]") : []) field.value = token;
-    return true;
+    if (fault) tellOfEnd(form, fault);
+    return !fault;
   }
 
-  function tellOfEnd(form) {
+  /* The forms of this page may be of a session that has ended, and the same person has signed in since. Otherwise why they
+     cannot be sent. */
+  async function renewToken() {
+    const response = await fetch("/api/auth/me", { headers: { accept: "application/json" } });
+    if (response.status === 401) return "Your session has ended";
+    if (!response.ok) throw new Error(await refusal(response));
+    const { username } = await response.json();
+    const { user = "" } = document.body.dataset;
+    if (username !== user) return `This page was written for ${user}, and ${username} is signed in now`;
+    const token = response.headers.get("x-csrf-token");
+    for (const field of token ? document.querySelectorAll("input[name=csrf_token]") : []) field.value = token;
+    return null;
+  }
+
+  function tellOfEnd(form, fault) {
     const words = document.createElement("p");
     words.className = "alert warn ended";
     words.setAttribute("role", "alert");
     const link = Object.assign(document.createElement("a"), { href: "/login", target: "_blank", rel: "noopener", textContent: "Sign in in another tab" });
     const text = document.createElement("span");
-    text.append("Your session has ended, and nothing was sent. What you typed is still here: ", link, ", then send it again.");
+    text.append(`${fault}, and nothing was sent. What you typed is still here: `, link, ", then send it again.");
     words.append(text);
     form.querySelector(".ended")?.remove();
     form.prepend(words);
@@ -152,6 +159,8 @@
     if (form.dataset.ask && !form.dataset.asked) {
       event.preventDefault();
       if (!await ask(form.dataset.ask, form.dataset.words ?? "", form.dataset.verb ?? "Yes")) return;
+      const fault = await renewToken().catch((error) => error.message);
+      if (fault) return say(`${fault}, and nothing was done`, true);
       // Without this word the gateway asks once more, on a page.
       const sure = Object.assign(document.createElement("input"), { type: "hidden", name: "sure", value: "yes" });
       form.append(sure);
@@ -225,7 +234,7 @@
     document.dispatchEvent(new CustomEvent("gatehouse:alive", { detail: within }));
   }
 
-  window.gatehouse = { say, refusal, ask, tellTimes, enliven, keep };
+  window.gatehouse = { say, refusal, ask, mayBeSent, tellTimes, enliven, keep };
   document.addEventListener("DOMContentLoaded", () => enliven());
   document.addEventListener("htmx:after:swap", () => enliven());
   setInterval(tellTimes, 10_000);

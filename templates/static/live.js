@@ -12,6 +12,10 @@
   const isHeld = (part) => part.querySelector("details[open]") !== null || part.contains(document.activeElement) || isSelected(part);
   const isAsked = () => document.querySelector("dialog[open]") !== null;
 
+  /* What came last of each part: one that is the same is left alone, and nothing in it is read out again. */
+  const known = new Map();
+  for (const part of document.querySelectorAll("[data-live]")) known.set(part.id, part.outerHTML);
+
   /** What renews the parts, a moment after it is called; `seen` is told the page as it is now. */
   function live(seen = () => {}) {
     let again = 0;
@@ -28,11 +32,13 @@
         isOwed = false;
         for (const part of document.querySelectorAll("[data-live]")) {
           const next = fresh.getElementById(part.id);
-          if (!next) continue;
+          const words = next?.outerHTML;
+          if (!next || words === known.get(part.id)) continue;
           if (isHeld(part) || isAsked()) {
             isOwed = true;
             continue;
           }
+          known.set(part.id, words);
           part.replaceWith(next);
           enliven(next);
         }

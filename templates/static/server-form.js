@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { refusal } = window.gatehouse;
+  const { refusal, mayBeSent } = window.gatehouse;
 
   /* Rows of names and values; the text below them stays what is sent. */
   function edit(place) {
@@ -145,6 +145,7 @@
     forgetFaults(form);
     button.setAttribute("aria-busy", "true");
     try {
+      if (!await mayBeSent(form)) return;
       const response = await fetch("/register/try", {
         method: "POST", body: new URLSearchParams(new FormData(form)), headers: { "HX-Request": "true", accept: "text/html" },
       });

@@ -110,6 +110,12 @@ export const FORMS = {
     await late.context().addCookies(cookies);
     await late.getByRole("button", { name: "Save" }).click();
     await late.locator(".saved").waitFor();
+    // Somebody else does not send it in their name without knowing.
+    await late.goto(`${gateway}/edit/walks`);
+    await late.fill("#description", "Typed by one and sent by another");
+    await late.route("**/api/auth/me", (route) => route.fulfill({ json: { username: "bob" } }));
+    await late.getByRole("button", { name: "Save" }).click();
+    await late.getByText("was written for admin, and bob is signed in now").waitFor();
     await late.context().close();
     await other.context().close();
   },

@@ -121,6 +121,19 @@ await walk({
     held.end();
   },
 
+  async "operations are renewed while somebody looks"() {
+    await page.goto(`${gateway}/operations`);
+    await page.evaluate(() => { window.sameAsBefore = true; });
+    await pin(page, [{ path: "/nowhere", server_name: "Nowhere", proxy_pass_url: "http://nothing.invalid" }]);
+    // As when somebody turns to the window again.
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await page.locator("#unresolved-part", { hasText: "nothing.invalid" }).waitFor();
+    must(await page.evaluate(() => window.sameAsBefore), "the page was loaded again");
+    await page.goto(`${gateway}/remove/nowhere`);
+    await page.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("heading", { level: 1, name: "Servers" }).waitFor();
+  },
+
   async "whoever may look and call sees no more than that, and calls"() {
     const reader = await tokened(browser, "reader");
     await reader.goto(gateway);

@@ -48,8 +48,9 @@ impl Reader<'_> {
         egress::read_headers(headers).ok()
     }
 
-    /// Secrets: they are read once and never said again, in no fault either.
-    pub(super) fn written(&mut self) -> Written {
+    /// Secrets: they are read once and never said again, in no fault either. One that `scheme` would throw away is a fault,
+    /// unless an `auth_type` says why, which is named as ignored.
+    pub(super) fn written(&mut self, scheme: Option<AuthScheme>) -> Written {
         for field in ["headers", "custom_headers"] {
             if let Some(Err(words)) = self.draft.get(field).map(egress::read_headers) {
                 self.fault(field, words);
@@ -66,7 +67,8 @@ impl Reader<'_> {
         if let Some(Err(words)) = auth.as_deref().map(egress::check_value) {
             self.fault("auth_credential", words);
         }
-        if auth.is_some() && self.text("auth_scheme").as_deref() == Some("none") {
+        let other = self.draft.get("auth_type").and_then(Value::as_str);
+        if auth.is_some() && scheme == Some(AuthScheme::None) && matches!(other, None | Some("none")) {
             self.fault(
                 "auth_scheme",
                 "expected `bearer` or `api_key`: there is a credential",

@@ -100,7 +100,7 @@ impl Draft {
         }
         let trusted = reader.flag("trusted");
         let profile = reader.profile(None);
-        let written = reader.written();
+        let written = reader.written(profile.as_ref().map(|profile| profile.egress.auth_scheme));
         match (path, profile, reader.faults) {
             (Some(path), Some(profile), faults) if faults.is_empty() => Ok(NewServer {
                 path,
@@ -117,7 +117,7 @@ impl Draft {
         let mut reader = self.reader();
         let trusted = reader.flag("trusted");
         let profile = reader.profile(Some(old));
-        let written = reader.written();
+        let written = reader.written(profile.as_ref().map(|profile| profile.egress.auth_scheme));
         let if_match = reader.text("if_match");
         match (profile, reader.faults) {
             (Some(profile), faults) if faults.is_empty() => Ok(Edit {
@@ -479,11 +479,20 @@ mod tests {
 
     #[test]
     fn a_credential_without_a_scheme_is_not_thrown_away() {
-        let typed = draft(json!({
-            "name": "a", "path": "/a", "proxy_pass_url": "http://a/", "auth_scheme": "none", "auth_credential": "x",
-        }));
-        let faults = typed.new_server(Description::Optional).unwrap_err();
-        assert_eq!(faults.first().unwrap().field, "auth_scheme");
+        for more in [
+            json!({"auth_scheme": "none"}),
+            json!({"auth_scheme": ""}),
+            json!({}),
+            json!({"auth_type": "none"}),
+        ] {
+            let mut typed = draft(json!({"name": "a", "path": "/a", "proxy_pass_url": "http://a/"}));
+            typed.0.extend(more.as_object().unwrap().clone());
+            let old = typed.new_server(Description::Optional).unwrap().profile;
+            typed.0.insert("auth_credential".to_owned(), json!("x"));
+            let faults = typed.new_server(Description::Optional).unwrap_err();
+            assert_eq!(faults.first().unwrap().field, "auth_scheme", "{more}");
+            assert_eq!(typed.changed(&old).unwrap_err(), faults, "{more}");
+        }
     }
 
     #[test]
