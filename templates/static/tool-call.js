@@ -225,7 +225,8 @@
   /** A field for each argument; none where one for all of them is better. */
   function fieldsOf(schema, id) {
     const properties = Object.entries(schema.properties ?? {});
-    const isOpen = schema.properties && !properties.length && schema.additionalProperties !== false;
+    // A tool that names no argument takes none, unless it says that it takes any.
+    const isOpen = !properties.length && Boolean(schema.additionalProperties);
     if (isOpen || properties.length > MOST_FIELDS || !properties.every(([, one]) => one && typeof one === "object")) return null;
     // The order of their author is lost but for the required ones, and those come first.
     const ranks = new Map((Array.isArray(schema.required) ? schema.required : []).map((name, at) => [name, at]));
