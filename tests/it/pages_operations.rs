@@ -3,6 +3,7 @@
 use crate::harness::{Gateway, Setup, Upstream, tool_call, until};
 use crate::pages_access::inside;
 use crate::pages_server::reader;
+use crate::publish::print_wrongly;
 
 #[tokio::test]
 async fn administrators_see_what_runs_and_others_do_not() {
@@ -49,15 +50,8 @@ async fn administrators_see_what_runs_and_others_do_not() {
 #[tokio::test]
 async fn what_nginx_refuses_is_said_with_its_reason_and_so_is_what_is_held_back() {
     let gateway = Setup::new().with_copy_of("nginx").start();
-    let folder = gateway.setup.folder.path().join("nginx");
-    let upstreams = folder.join("upstreams.tera");
-    let good = std::fs::read_to_string(&upstreams).unwrap();
     let odd = "127.0.0.77:9";
-    let broken = good.replace(
-        "{{ address }}",
-        &format!("{{% if address == \"{odd}\" %}}not an address{{% else %}}{{{{ address }}}}{{% endif %}}"),
-    );
-    std::fs::write(&upstreams, broken).unwrap();
+    print_wrongly(&gateway, odd);
     gateway.register("/bad", &format!("http://{odd}/")).await;
     gateway.register("/nowhere", "http://nothing.invalid/").await;
     let admin = reader(gateway.admin());
@@ -71,7 +65,7 @@ async fn what_nginx_refuses_is_said_with_its_reason_and_so_is_what_is_held_back(
     .await;
     assert!(page().await.contains("Their servers are carried by the gateway"));
     // A file that nginx does not take at all: the one before goes on, and the page says why.
-    let doors = folder.join("doors.tera");
+    let doors = gateway.setup.folder.path().join("nginx/doors.tera");
     let whole = std::fs::read_to_string(&doors).unwrap();
     std::fs::write(&doors, whole.replacen("location / {", "locatoin / {", 1)).unwrap();
     until("what is held back is told", || async {

@@ -208,19 +208,23 @@ async fn a_port_that_is_taken_is_named_at_start_and_found_out_at_reload() {
     assert!(tokio::net::TcpStream::connect(&address).await.is_ok());
 }
 
-#[tokio::test]
-async fn one_block_that_nginx_refuses_does_not_hold_up_the_others() {
-    let upstream = Upstream::answering(&[("x-note", "kept")]).await;
-    let gateway = Setup::new().with_copy_of("nginx").start();
+/// From now on the gateway's copy of the template prints this address of an upstream wrongly.
+pub fn print_wrongly(gateway: &Gateway, odd: &str) {
     let template = gateway.setup.folder.path().join("nginx/upstreams.tera");
     let good = std::fs::read_to_string(&template).unwrap();
-    // A template that prints the address of one upstream wrongly.
-    let odd = "127.0.0.77:9";
     let broken = good.replace(
         "{{ address }}",
         &format!("{{% if address == \"{odd}\" %}}not an address{{% else %}}{{{{ address }}}}{{% endif %}}"),
     );
     std::fs::write(&template, broken).unwrap();
+}
+
+#[tokio::test]
+async fn one_block_that_nginx_refuses_does_not_hold_up_the_others() {
+    let upstream = Upstream::answering(&[("x-note", "kept")]).await;
+    let gateway = Setup::new().with_copy_of("nginx").start();
+    let odd = "127.0.0.77:9";
+    print_wrongly(&gateway, odd);
     gateway.register("/good", &upstream.url).await;
     assert_eq!(
         gateway.register("/bad", &format!("http://{odd}/")).await["state"],
