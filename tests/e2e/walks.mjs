@@ -153,15 +153,15 @@ await walk({
     const far = await signedIn(browser, { timezoneId: "Asia/Tokyo", locale: "en-GB" });
     const time = row(far, "/walks").locator(".c-checked time");
     const told = () => time.evaluate((one) => [one.title, Date.parse(one.dateTime)]);
-    const exact = (at) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long", timeZone: "Asia/Tokyo" }).format(at);
+    const exact = (at) => far.evaluate((at) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long", timeZone: "Asia/Tokyo" }).format(at), at);
     const [title, at] = await told();
-    must(title === exact(at), `${title} is not ${exact(at)}`);
+    must(title === await exact(at), `${title} is not ${await exact(at)}`);
     // Also of a check that has been heard of since.
     await far.locator("#feed", { hasText: "live" }).waitFor();
     await row(far, "/walks").getByTitle("Check now").click();
     await far.waitForFunction(([path, at]) => Date.parse(document.querySelector(`[data-server="${path}"] .c-checked time`).dateTime) > at, ["/walks", at]);
     const [later, then] = await told();
-    must(later === exact(then), `${later} is not ${exact(then)}`);
+    must(later === await exact(then), `${later} is not ${await exact(then)}`);
     await far.context().close();
   },
 
