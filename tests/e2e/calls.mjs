@@ -9,9 +9,9 @@ async function add(path) {
   await page.goto(`${gateway}/tools${path}`);
   const tool = page.locator('[data-tool="add"]');
   await tool.locator("summary").first().click();
-  const [a, b] = await tool.getByRole("spinbutton").all();
-  await a.fill("2");
-  await b.fill("40");
+  // The form is built when its tool has been opened.
+  await tool.getByRole("spinbutton").nth(0).fill("2");
+  await tool.getByRole("spinbutton").nth(1).fill("40");
   await tool.getByRole("button", { name: "Call" }).click();
   await tool.locator(".answer p").waitFor();
   const text = await tool.locator(".answer").textContent();

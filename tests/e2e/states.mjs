@@ -116,6 +116,7 @@ const STATES = {
     await mine.goto(`${gateway}/servers/held`);
     await press("Check now");
     await mine.locator(".held").waitFor();
+    await mine.waitForLoadState();
     for (const one of await mine.locator(".offer:has(.tag.warn) > summary").all()) await one.click();
     await mine.locator(".diff").first().waitFor();
   },
