@@ -78,11 +78,13 @@ impl Routes {
         let Some(route) = table.borrow().routes.get(path.as_str()).cloned() else {
             return Standing::Disabled;
         };
-        match self
-            .resolver
-            .addresses(route.server.profile.proxy_pass_url.origin())
-            .await
-        {
+        let origin = route.server.profile.proxy_pass_url.origin();
+        let found = self.resolver.addresses(origin).await;
+        // Whoever looks next asks the table, and is not to be told anything else.
+        let is_known =
+            |table: &Arc<Table>| table.blocks.contains_key(origin) || table.faults.contains_key(origin);
+        drop(tokio::time::timeout(PATIENCE, table.wait_for(is_known)).await);
+        match found {
             Ok(_) => Standing::Live,
             Err(error) => Standing::Pending(error.to_string()),
         }
