@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::clock::Clock;
 use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
-use crate::domain::groups::{Groups, Refused, documents_of};
+use crate::domain::groups::{Groups, Refused, Regroup, documents_of};
 use crate::domain::policy::Policy;
 use crate::domain::scope::InvalidScope;
 use crate::domain::scope_document::{ScopeChange, ScopeDocument};
@@ -234,6 +234,29 @@ impl Scopes {
         let next = present.after(&present.import(documents));
         self.check_groups(&next).await?;
         Ok(previews)
+    }
+
+    /// Give a group of people scopes and take others from it.
+    pub async fn regroup(&self, permit: &Permit, group: &str, wish: &Regroup) -> Result<(), Error> {
+        self.change(permit, |groups| groups.regroup(group, wish))
+            .await
+            .map(drop)
+    }
+
+    /// What holds now and what would after [`Self::regroup`]. Nothing is kept; what would be refused is.
+    pub async fn preview_regroup(
+        &self,
+        permit: &Permit,
+        group: &str,
+        wish: &Regroup,
+    ) -> Result<(Groups, Groups), Error> {
+        if !permit.is_administrator() {
+            return Err(Error::Denied);
+        }
+        let present = self.groups().await?;
+        let next = present.after(&present.regroup(group, wish)?);
+        self.check_groups(&next).await?;
+        Ok((present, next))
     }
 
     /// Let the file count again for a scope.

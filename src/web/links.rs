@@ -34,6 +34,8 @@ pub const SERVER: &str = "/servers/{*path}";
 pub const ACCESS_SCOPES: &str = "/access/scopes";
 /// One scope.
 pub const ACCESS_SCOPE: &str = "/access/scopes/{*name}";
+/// One group of people.
+pub const ACCESS_GROUP: &str = "/access/groups/{*name}";
 /// Why somebody may do something, or not.
 pub const ACCESS_EXPLAIN: &str = "/access/explain";
 /// API keys of the settings.
@@ -196,6 +198,7 @@ pub const ALL: &[&str] = &[
     SERVER,
     ACCESS_SCOPES,
     ACCESS_SCOPE,
+    ACCESS_GROUP,
     ACCESS_EXPLAIN,
     ACCESS_KEYS,
     ACCESS_MACHINES,
@@ -270,8 +273,18 @@ pub fn tools(path: &crate::domain::path::ServerPath) -> String {
 
 /// The page of one scope, whose name may hold anything that a scopes file may say.
 pub fn scope(name: &str) -> String {
+    named(ACCESS_SCOPE, name)
+}
+
+/// The page of one group, which an identity provider may call anything.
+pub fn group(name: &str) -> String {
+    named(ACCESS_GROUP, name)
+}
+
+fn named(link: &str, name: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    format!("{ACCESS_SCOPES}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
+    link.replace("{*name}", &name)
 }
 
 /// A page with these questions; those without an answer are left out.

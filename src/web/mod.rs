@@ -78,6 +78,10 @@ pub fn registry(state: AppState) -> Router {
             links::ACCESS_SCOPE,
             get(ui::access::scope::page).post(ui::access::scope::act),
         )
+        .route(
+            links::ACCESS_GROUP,
+            get(ui::access::group::page).post(ui::access::group::act),
+        )
         .route(links::ACCESS_EXPLAIN, get(ui::access::explain::page))
         .route(links::ACCESS_KEYS, get(ui::access::keys::page))
         .route(

@@ -8,7 +8,7 @@ export const PAGES = [
   ["server-gone", "/servers/gone"], ["server-week", "/servers/looks?span=7d"],
   ["usage", "/usage"], ["usage-by-tool", "/usage?by=tool&span=1h"], ["usage-nothing", "/usage?tool=nothing"], ["usage-refused", "/usage?status=x"],
   ["tokens", "/tokens"], ["tokens-everybody", "/tokens?user=*"],
-  ["access", "/access"], ["scope", "/access/scopes/mcp-registry-admin"], ["new-scope", "/access/scopes"],
+  ["access", "/access"], ["scope", "/access/scopes/mcp-registry-admin"], ["new-scope", "/access/scopes"], ["group", "/access/groups/mcp-registry-admin"],
   ["explain", "/access/explain"], ["explained", "/access/explain?groups=mcp-registry-user&server=%2Flooks&method=tools%2Fcall&tool=x"],
   ["machines", "/access/machines"], ["keys", "/access/keys"], ["sessions", "/access/sessions"],
   ["operations", "/operations?span=1h"], ["nginx", "/operations/nginx"],

@@ -233,6 +233,26 @@ const STATES = {
     await press("Make it");
     await mine.locator("#fault-group_name").waitFor();
   },
+  async "group-checked"() {
+    await mine.goto(`${gateway}/access`);
+    await mine.getByRole("link", { name: "registry-users-lob1", exact: true }).last().click();
+    const box = mine.getByRole("checkbox", { name: /^mcp-registry-developer/ });
+    await box.check();
+    await press("Check first");
+    await mine.locator("#changes").waitFor();
+    must(await box.isChecked(), "what is wished stays ticked");
+  },
+  async "group-saved"() {
+    await press("Save");
+    await mine.getByText("It counts from now on").waitFor();
+    must(await mine.getByRole("checkbox", { name: /^mcp-registry-developer/ }).isChecked(), "it is saved");
+  },
+  async "group-scope-refused"() {
+    await mine.goto(`${gateway}/access`);
+    await fill(mine, { group_name: "8c1f-of-entra", give: "mcp-registry-user, not-a-scope" });
+    await press("Make it");
+    await mine.locator("#fault-give").waitFor();
+  },
   async "machine-made"() {
     await mine.goto(`${gateway}/access/machines`);
     await fill(mine, { name: "nightly", groups: "mcp-registry-user, not-yet-there" });

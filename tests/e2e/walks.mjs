@@ -32,7 +32,7 @@ await walk({
     must(sent.every((status) => status < 400), `they were refused: ${sent}`);
     await page.waitForFunction(() => fetch("/api/calls").then((answer) => answer.json()).then(({ calls }) => calls.some(({ tool }) => tool?.includes("script"))), undefined, { polling: 500 });
     const all = ["/", "/tools", "/tools/hostile", "/tools/named", "/servers/hostile", "/servers/named", "/servers/sick", "/edit/hostile", "/remove/hostile", "/usage", "/usage?by=tool",
-      "/tokens", "/access", "/access/scopes/hostile", "/access/machines", "/operations"];
+      "/tokens", "/access", "/access/scopes/hostile", "/access/groups/hostile", "/access/machines", "/operations"];
     const leaks = [];
     for (const path of all) {
       await page.setViewportSize({ width: 360, height: 740 });

@@ -40,6 +40,7 @@ async fn pages_of_administrators_are_for_them_alone() {
         "/access",
         "/access/scopes",
         "/access/scopes/mcp-registry-admin",
+        "/access/groups/mcp-registry-admin",
         "/access/explain?server=x",
         "/access/keys",
         "/access/machines",
@@ -57,6 +58,7 @@ async fn pages_of_administrators_are_for_them_alone() {
         ("/access", "group_name=mine"),
         ("/access/scopes", "action=save&text=scope_name%3A+mine"),
         ("/access/scopes/mcp-registry-admin", "action=delete"),
+        ("/access/groups/mcp-registry-admin", "action=delete"),
         ("/access/machines", "name=mine"),
         ("/access/sessions", "id=0"),
     ] {
@@ -94,6 +96,137 @@ async fn of_many_scopes_and_groups_a_page_shows_some_and_leads_to_all() {
         scopes.contains("g119") && scopes.contains("href=\"/access?scopes=2&amp;groups=2#scopes\""),
         "{scopes}"
     );
+}
+
+#[tokio::test]
+async fn a_group_gets_and_loses_scopes_by_ticking_them() {
+    let upstream = Upstream::new().await;
+    let scope = "[{server: w, methods: ['*'], tools: ['*']}]";
+    let policy = format!(
+        "group_mappings: {{night/shift: [sees], others: [sees]}}\ndescriptions: {{calls: Calls the weather}}\n\
+         sees: [{{server: w, methods: [tools/list]}}]\ncalls: {scope}\nmore: {scope}\n"
+    );
+    let gateway = Setup::new().with_policy(&policy).start();
+    gateway.register("/w", &upstream.url).await;
+    let (browser, token) = browser(&gateway, "/access").await;
+    let send = |path: &'static str, action: &'static str, ticks: &'static [&'static str]| {
+        let mut fields = vec![("csrf_token", token.as_str()), ("action", action)];
+        fields.extend(
+            ticks
+                .iter()
+                .map(|tick| tick.split_once('=').unwrap_or((tick, "on"))),
+        );
+        let (browser, form) = (browser.clone(), serde_urlencoded(&fields));
+        async move { browser.form(path, &form).await }
+    };
+    let ada = || async {
+        let ada = gateway.member("ada", &["night/shift"]);
+        ada.mcp("/w/mcp", &tool_call("x")).await.status
+    };
+    let here = "/access/groups/night%2Fshift";
+    assert!(
+        browser
+            .get("/access")
+            .await
+            .text()
+            .contains(&format!("href=\"{here}\""))
+    );
+    let page = browser.get(here).await.text();
+    let ticked = |page: &str| -> Vec<String> {
+        let boxes = page.split("name=\"has:").skip(1);
+        let ticked = boxes.filter(|rest| rest.split('>').next().unwrap().contains("checked"));
+        ticked
+            .map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ticked(&page), ["sees"], "{page}");
+    assert!(
+        page.contains("name=\"has:calls\"") && page.contains("Calls the weather"),
+        "{page}"
+    );
+
+    // Checked: what would come is shown and ticked, and nothing holds yet.
+    let checked = send(here, "check", &["had:sees", "has:sees", "has:calls"]).await;
+    assert_eq!(checked.status, 200, "{}", checked.text());
+    assert_eq!(ticked(&checked.text()), ["sees", "calls"]);
+    let change = inside(&checked.text(), "This would change", "</section>").to_owned();
+    assert!(
+        change.contains("class=\"came\">+     &quot;calls&quot;"),
+        "{change}"
+    );
+    assert_eq!(ada().await, 403);
+    let saved = send(here, "save", &["had:sees", "has:sees", "has:calls"]).await;
+    let next = "/access/groups/night%2Fshift?saved=yes";
+    assert_eq!(
+        (saved.status, saved.header("location")),
+        (303, next),
+        "{}",
+        saved.text()
+    );
+    assert_eq!(ada().await, 200);
+    let page = browser.get(next).await.text();
+    assert!(
+        page.contains("Saved.") && ticked(&page) == ["calls", "sees"],
+        "{page}"
+    );
+    let same = send(here, "check", &["had:sees", "has:sees"]).await.text();
+    assert!(same.contains("saving changes nothing"), "{same}");
+
+    // A page from before takes what was unticked on it, and not what somebody else has given since.
+    assert_eq!(send(here, "save", &["had:sees"]).await.status, 303);
+    assert_eq!(ticked(&browser.get(here).await.text()), ["calls"]);
+    assert_eq!(ada().await, 200);
+    let others = browser.get("/access/groups/others").await.text();
+    assert_eq!(ticked(&others), ["sees"], "another group keeps the scope");
+
+    // What cannot be is said beside its field and stays as it was wished; nobody shuts everybody out.
+    let unknown = send(here, "save", &["had:calls", "has:calls", "give=more, <b>"]).await;
+    assert_eq!(unknown.status, 422, "{}", unknown.text());
+    assert!(unknown.text().contains("id=\"fault-give\"") && unknown.text().contains("value=\"&lt;b&gt;\""));
+    assert_eq!(ticked(&unknown.text()), ["calls", "more"]);
+    let boss = "/access/groups/mcp-registry-admin";
+    let locked = send(boss, "save", &["had:mcp-registry-admin"]).await;
+    assert_eq!(locked.status, 409, "{}", locked.text());
+
+    // A new group, as an identity provider calls it, begins with scopes that are there.
+    let made = |fields: &'static [&'static str]| send("/access", "", fields);
+    let new = made(&["group_name=8c1f", "give=sees"]).await;
+    assert_eq!(
+        (new.status, new.header("location")),
+        (303, "/access/groups/8c1f"),
+        "{}",
+        new.text()
+    );
+    let twice = made(&["group_name=8c1f", "give=calls"]).await;
+    assert!(
+        twice.status == 409 && twice.text().contains("value=\"calls\""),
+        "{}",
+        twice.text()
+    );
+    for (fields, fault) in [
+        (&["group_name=9", "give=none"], "fault-give"),
+        (&["group_name=9", "give=sees, none"], "fault-give"),
+    ] {
+        let refused = made(fields).await;
+        assert!(
+            refused.status == 422 && refused.text().contains(fault),
+            "{}",
+            refused.text()
+        );
+    }
+    let described = made(&["group_name=9", "give=sees", "description=lost"]).await;
+    assert!(described.status == 422 && described.text().contains("fault-description"));
+    assert_eq!(browser.get("/access/groups/9").await.status, 404);
+
+    // A group that loses its last scope, or is removed after the question, is none.
+    let emptied = send("/access/groups/8c1f", "save", &["had:sees"]).await;
+    assert_eq!((emptied.status, emptied.header("location")), (303, "/access"));
+    let asked = send(here, "delete", &[]).await;
+    assert!(asked.status == 200 && asked.text().contains("Remove this group?"));
+    assert_eq!(ada().await, 200);
+    assert_eq!(send(here, "delete", &["sure=yes"]).await.status, 303);
+    assert_eq!(ada().await, 403);
+    assert_eq!(browser.get(here).await.status, 404);
 }
 
 #[tokio::test]

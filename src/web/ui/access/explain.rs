@@ -66,18 +66,9 @@ pub(in crate::web) async fn page(
     Ok(state.view.page(status, &page))
 }
 
-/// Whether the form was sent: the page alone asks nothing.
+/// Whether the form was sent, which has all fields; a link may say who it is about, and leave the rest to be asked.
 fn is_sent(question: &Question) -> bool {
-    let fields = [
-        &question.user,
-        &question.groups,
-        &question.scopes,
-        &question.server,
-        &question.method,
-        &question.tool,
-        &question.permission,
-    ];
-    fields.into_iter().any(Option::is_some)
+    question.server.is_some() || question.permission.is_some()
 }
 
 /// An empty field of a form asks nothing.

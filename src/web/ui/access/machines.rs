@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::super::chrome::chrome;
 use super::super::faults;
 use super::super::question::{Doubt, first};
-use super::{MOST_CHOICES, typed};
+use super::{MOST_CHOICES, names_in, typed};
 use crate::domain::Kind;
 use crate::domain::access::Permit;
 use crate::service::machines::Wish;
@@ -55,12 +55,7 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
     let wish = Wish {
         name: name.clone(),
         description: description.clone(),
-        groups: groups
-            .split(',')
-            .map(str::trim)
-            .filter(|group| !group.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        groups: names_in(&groups).collect(),
     };
     let made = state.machines.create(&permit, wish).await.map_err(Problem::from);
     let chrome = chrome(&state, &change.caller, &change.headers, Section::Access);

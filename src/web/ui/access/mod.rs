@@ -1,6 +1,7 @@
 //! Who may do what: groups and scopes, keys, machines, sessions; for administrators.
 
 pub(in crate::web) mod explain;
+pub(in crate::web) mod group;
 pub(in crate::web) mod keys;
 pub(in crate::web) mod machines;
 pub(in crate::web) mod scope;
@@ -16,9 +17,11 @@ use serde::Deserialize;
 use super::chrome::chrome;
 use super::faults;
 use super::paging::{Cut, said};
+use crate::domain::access::Permit;
 use crate::domain::draft::Draft;
-use crate::domain::groups::Groups;
+use crate::domain::groups::{Groups, Refused, Regroup};
 use crate::domain::{FieldFault, Kind};
+use crate::service::scopes;
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
 use crate::web::extract::questions::Questions;
@@ -50,6 +53,12 @@ fn typed(draft: &Draft, field: &str) -> String {
     value.unwrap_or_default().trim().to_owned()
 }
 
+/// Names with commas between them.
+fn names_in(text: &str) -> impl Iterator<Item = String> + '_ {
+    let names = text.split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
 /// `GET /access`.
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
@@ -64,24 +73,19 @@ pub(in crate::web) async fn page(
         .page(StatusCode::OK, &shown(&state, chrome, &look).await?))
 }
 
-/// `POST /access`: make a group and a scope of its name, and on to it.
+/// `POST /access`: make a group, with the scopes that are named or a new one of its name, and on to that.
 pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -> Result<Response, Problem> {
     let permit = administration(&state, &change.caller.identity)?;
-    let (name, description) = (
-        typed(&change.draft, "group_name"),
-        typed(&change.draft, "description"),
-    );
-    let made = if name.is_empty() {
-        Err(Problem::fields(vec![FieldFault::new(
-            "group_name",
-            "it is required",
-        )]))
+    let [name, description, give] =
+        ["group_name", "description", "give"].map(|field| typed(&change.draft, field));
+    let scopes: BTreeSet<String> = names_in(&give).collect();
+    let next = if scopes.is_empty() {
+        links::scope(&name)
     } else {
-        let made = state.scopes.create(&permit, &name, &description).await;
-        made.map_err(Problem::from)
+        links::group(&name)
     };
-    let problem = match made {
-        Ok(()) => return Ok(Redirect::to(&links::scope(&name)).into_response()),
+    let problem = match made(&state, &permit, (&name, &description), scopes).await {
+        Ok(()) => return Ok(Redirect::to(&next).into_response()),
         Err(problem) if matches!(problem.kind(), Kind::Invalid | Kind::Conflict) => problem,
         Err(problem) => return Err(problem),
     };
@@ -90,10 +94,38 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
     let page = AccessPage {
         name,
         description,
+        give,
         faults,
         ..shown(&state, chrome, &Look::default()).await?
     };
     Ok(state.view.page(status, &page))
+}
+
+async fn made(
+    state: &AppState,
+    permit: &Permit,
+    (name, description): (&str, &str),
+    give: BTreeSet<String>,
+) -> Result<(), Problem> {
+    if name.is_empty() {
+        let fault = FieldFault::new("group_name", "it is required");
+        return Err(Problem::fields(vec![fault]));
+    }
+    if give.is_empty() {
+        return Ok(state.scopes.create(permit, name, description).await?);
+    }
+    if !description.is_empty() {
+        let words = "it would describe a new scope; leave it empty, or the scopes";
+        return Err(Problem::fields(vec![FieldFault::new("description", words)]));
+    }
+    if state.scopes.groups().await?.policy().groups().contains_key(name) {
+        return Err(scopes::Error::from(Refused::Exists(name.to_owned())).into());
+    }
+    let wish = Regroup {
+        give,
+        ..Regroup::default()
+    };
+    Ok(state.scopes.regroup(permit, name, &wish).await?)
 }
 
 async fn shown(state: &AppState, chrome: Chrome, look: &Look) -> Result<AccessPage, Problem> {
@@ -124,6 +156,7 @@ async fn shown(state: &AppState, chrome: Chrome, look: &Look) -> Result<AccessPa
         hidden: groups.hidden().into_iter().map(str::to_owned).collect(),
         name: String::new(),
         description: String::new(),
+        give: String::new(),
         faults: Vec::new(),
     })
 }
@@ -134,6 +167,7 @@ fn group_row(groups: &Groups, name: &str) -> GroupRow {
     let some = scopes.into_iter().flatten().take(MOST_NAMES);
     GroupRow {
         name: name.to_owned(),
+        href: links::group(name),
         scopes: some.map(|scope| (scope.clone(), links::scope(scope))).collect(),
         more: count.saturating_sub(MOST_NAMES),
         source: groups.group_source(name).as_str(),

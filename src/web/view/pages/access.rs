@@ -24,6 +24,8 @@ pub struct AccessPage {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// The scopes that it was to get.
+    pub give: String,
     /// What was wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -33,6 +35,8 @@ pub struct AccessPage {
 pub struct GroupRow {
     /// Its name.
     pub name: String,
+    /// Where it is shown.
+    pub href: String,
     /// Its scopes, and where each is shown.
     pub scopes: Vec<(String, String)>,
     /// Scopes that are not listed here.
@@ -79,11 +83,13 @@ impl Page for AccessPage {
             hidden: Vec::new(),
             name: String::new(),
             description: String::new(),
+            give: String::new(),
             faults: Vec::new(),
         };
         let full = |text: String| Self {
             groups: vec![GroupRow {
                 name: text.clone(),
+                href: "/access/groups/x".to_owned(),
                 scopes: vec![(text.clone(), "/access/scopes/x".to_owned())],
                 more: 7,
                 source: "store",
@@ -103,8 +109,9 @@ impl Page for AccessPage {
             groups_pager: Pager::sample(),
             scopes_pager: Pager::sample(),
             hidden: vec![text.clone()],
+            give: text.clone(),
             name: text,
-            faults: ["group_name", "description", ""].map(fault).to_vec(),
+            faults: ["group_name", "description", "give", ""].map(fault).to_vec(),
             ..empty.clone()
         };
         vec![empty.clone(), full("readers".to_owned()), full(hostile())]

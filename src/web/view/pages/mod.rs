@@ -5,6 +5,7 @@ mod access;
 mod aspect;
 mod chrome;
 mod explain;
+mod group;
 mod offer;
 mod operations;
 mod pager;
@@ -29,6 +30,7 @@ pub use self::access::{
 pub use self::aspect::Aspect;
 pub use self::chrome::{Chrome, Section};
 pub use self::explain::{Asked, ExplainPage, Verdict};
+pub use self::group::{GroupPage, GroupScope};
 pub use self::offer::{Approval, Diff, DiffLine, Held, Offer, VersionRow};
 pub use self::operations::{LogPart, NginxText, Operations, Reason};
 pub use self::pager::Pager;
@@ -70,6 +72,7 @@ pub(super) fn check(tera: &Tera, mut seen: impl FnMut(&'static str, &str)) -> Re
     all::<NginxText>(tera, &mut seen)?;
     all::<AccessPage>(tera, &mut seen)?;
     all::<ScopePage>(tera, &mut seen)?;
+    all::<GroupPage>(tera, &mut seen)?;
     all::<KeysPage>(tera, &mut seen)?;
     all::<MachinesPage>(tera, &mut seen)?;
     all::<SessionsPage>(tera, &mut seen)?;
