@@ -15,7 +15,7 @@ use super::super::chrome::chrome;
 use super::super::faults;
 use super::super::question::{Doubt, first_of};
 use super::super::server_page::{AROUND, lines};
-use super::{MOST_CHOICES, names_in, typed};
+use super::{MOST_CHOICES, names_in, scope_row, typed};
 use crate::domain::Kind;
 use crate::domain::catalog::diff_within;
 use crate::domain::draft::Draft;
@@ -157,16 +157,9 @@ fn form(state: &AppState, chrome: Chrome, groups: &Groups, name: &str, wish: &Re
     let (wished, others): (Vec<&String>, Vec<&String>) = known.partition(|scope| wish.give.contains(*scope));
     let rows: Vec<&String> = had.iter().chain(wished).chain(others).collect();
     let row = |scope: &&String| GroupScope {
-        name: (*scope).clone(),
-        href: links::scope(scope),
-        description: policy
-            .scopes()
-            .get(*scope)
-            .map(|scope| scope.description.clone())
-            .unwrap_or_default(),
+        scope: scope_row(groups, scope, &admin_scope),
         had: had.contains(*scope),
         has: wish.give.contains(*scope) || (had.contains(*scope) && !wish.take.contains(*scope)),
-        is_admin: **scope == admin_scope,
     };
     let servers = policy.servers(&had);
     // What was typed and is not among the rows stays typed.

@@ -70,6 +70,22 @@ pub struct ScopeRow {
     pub is_admin: bool,
 }
 
+impl ScopeRow {
+    pub(super) fn sample(text: String) -> Self {
+        Self {
+            name: text.clone(),
+            href: "/access/scopes/x".to_owned(),
+            description: text.clone(),
+            groups: 1,
+            servers: vec![text],
+            more: 7,
+            source: "store",
+            overrides: true,
+            is_admin: true,
+        }
+    }
+}
+
 impl Page for AccessPage {
     const NAME: &'static str = "pages/access.html";
 
@@ -95,17 +111,7 @@ impl Page for AccessPage {
                 source: "store",
                 overrides: true,
             }],
-            scopes: vec![ScopeRow {
-                name: text.clone(),
-                href: "/access/scopes/x".to_owned(),
-                description: text.clone(),
-                groups: 1,
-                servers: vec![text.clone()],
-                more: 7,
-                source: "store",
-                overrides: true,
-                is_admin: true,
-            }],
+            scopes: vec![ScopeRow::sample(text.clone())],
             groups_pager: Pager::sample(),
             scopes_pager: Pager::sample(),
             hidden: vec![text.clone()],

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{fault, hostile};
-use super::{Chrome, Diff, DiffLine, Fault, Page};
+use super::{Chrome, Diff, DiffLine, Fault, Page, ScopeRow};
 
 /// A group of people.
 #[derive(Debug, Clone, Serialize)]
@@ -45,18 +45,12 @@ pub struct GroupPage {
 /// A scope that a group has or could have.
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupScope {
-    /// Its name.
-    pub name: String,
-    /// Where it is shown.
-    pub href: String,
-    /// What it is for.
-    pub description: String,
+    /// The scope.
+    pub scope: ScopeRow,
     /// Whether the group has it now.
     pub had: bool,
     /// Whether the group shall have it.
     pub has: bool,
-    /// Whether it makes administrators.
-    pub is_admin: bool,
 }
 
 impl Page for GroupPage {
@@ -82,12 +76,9 @@ impl Page for GroupPage {
             is_same: false,
         };
         let scope = |had, has| GroupScope {
-            name: hostile(),
-            href: "/access/scopes/x".to_owned(),
-            description: hostile(),
+            scope: ScopeRow::sample(hostile()),
             had,
             has,
-            is_admin: has,
         };
         let checked = Self {
             name: hostile(),
