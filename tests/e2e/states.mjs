@@ -235,7 +235,7 @@ const STATES = {
   },
   async "group-checked"() {
     await mine.goto(`${gateway}/access`);
-    await mine.getByRole("link", { name: "registry-users-lob1", exact: true }).last().click();
+    await mine.getByRole("table").last().locator("td.name").getByRole("link", { name: "registry-users-lob1" }).click();
     const box = mine.getByRole("checkbox", { name: /^mcp-registry-developer/ });
     await box.check();
     await press("Check first");
