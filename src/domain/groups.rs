@@ -67,15 +67,6 @@ impl Refused {
     }
 }
 
-/// Scopes that a group shall have, and those that it shall not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Regroup {
-    /// It shall have these; they win over those of `take`.
-    pub give: BTreeSet<String>,
-    /// It shall not have these.
-    pub take: BTreeSet<String>,
-}
-
 /// Who says what holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -149,14 +140,12 @@ impl Groups {
         self.stored.contains_key(scope) && self.file.knows(scope)
     }
 
-    /// Who gives a group its scopes: the store, if it is so for one of them.
+    /// Who gives a group its scopes: the file, if it gives just these.
     pub fn group_source(&self, group: &str) -> Source {
-        let scopes = self.policy.groups().get(group).into_iter().flatten();
-        let mut scopes = scopes.map(|scope| self.source(scope));
-        if scopes.any(|source| source == Source::Store) {
-            Source::Store
-        } else {
+        if self.file.groups().get(group) == self.policy.groups().get(group) {
             Source::File
+        } else {
+            Source::Store
         }
     }
 
@@ -214,39 +203,6 @@ impl Groups {
         }
         if changes.is_empty() {
             return Err(Refused::Empty(name.to_owned()));
-        }
-        Ok(changes)
-    }
-
-    /// Take scopes from a group of people, then give it others; a group that nobody has named yet gets its first ones.
-    /// What it has already, or has not, stays as it is.
-    pub fn regroup(&self, group: &str, wish: &Regroup) -> Result<Vec<ScopeChange>, Refused> {
-        let is_known = self.policy.groups().contains_key(group);
-        if !is_known {
-            let field = |words| Refused::Field(FieldFault::new("group_name", words));
-            check_name(group).map_err(field)?;
-            if wish.give.is_empty() {
-                return Err(Refused::Unknown(group.to_owned()));
-            }
-        }
-        let mut changes = Vec::new();
-        for scope in wish.give.union(&wish.take) {
-            let gives = wish.give.contains(scope);
-            let Some(mut document) = self.policy.document(scope) else {
-                if gives {
-                    let words = format!("there is no scope `{scope}`");
-                    return Err(Refused::Field(FieldFault::new("give", words)));
-                }
-                continue;
-            };
-            let is_other = if gives {
-                document.groups.insert(group.to_owned())
-            } else {
-                document.groups.remove(group)
-            };
-            if is_other {
-                changes.push(self.put(document));
-            }
         }
         Ok(changes)
     }
@@ -321,7 +277,7 @@ impl Groups {
     }
 
     /// A document that says what the file says need not be kept.
-    fn put(&self, document: ScopeDocument) -> ScopeChange {
+    pub(super) fn put(&self, document: ScopeDocument) -> ScopeChange {
         let stored = self.stored.contains_key(&document.name);
         if stored && self.file.document(&document.name).as_ref() == Some(&document) {
             ScopeChange::Reset(document.name)
@@ -400,55 +356,6 @@ tools: [{server: '*', methods: [tools/list]}]
             Err(Refused::Unknown("finance/read".to_owned()))
         );
         assert!(gone.hidden().is_empty());
-    }
-
-    #[test]
-    fn a_group_is_given_scopes_and_loses_others_and_the_file_counts_again_when_it_says_the_same() {
-        let start = groups();
-        let wish = |give: &[&str], take: &[&str]| {
-            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-            Regroup {
-                give: names(give),
-                take: names(take),
-            }
-        };
-        let has =
-            |groups: &Groups, group: &str| groups.policy().groups().get(group).cloned().unwrap_or_default();
-        let moved = start.after(
-            &start
-                .regroup("others", &wish(&["staff"], &["tools", "nothing"]))
-                .unwrap(),
-        );
-        assert_eq!(has(&moved, "others"), BTreeSet::from(["staff".to_owned()]));
-        assert_eq!(
-            has(&moved, "staff"),
-            has(&start, "staff"),
-            "others keep what they have"
-        );
-        assert_eq!(moved.policy().scopes(), start.policy().scopes());
-        assert_eq!(
-            moved.regroup("others", &wish(&["staff"], &["tools"])).unwrap(),
-            []
-        );
-        let back = moved.after(&moved.regroup("others", &wish(&["tools"], &["staff"])).unwrap());
-        assert_eq!(
-            (back.policy(), back.source("tools")),
-            (start.policy(), Source::File)
-        );
-        // A group of an identity provider that nobody has named yet; and what cannot be.
-        let new = start.after(&start.regroup("8c1f", &wish(&["tools"], &[])).unwrap());
-        assert_eq!(servers(&new, "8c1f"), ["*"]);
-        assert_eq!(
-            start.regroup("8c1f", &wish(&[], &["tools"])),
-            Err(Refused::Unknown("8c1f".to_owned()))
-        );
-        for (group, scope, field) in [("others", "none", "give"), (" a", "tools", "group_name")] {
-            let refused = start.regroup(group, &wish(&[scope], &[]));
-            assert!(
-                matches!(refused, Err(Refused::Field(fault)) if fault.field == field),
-                "{group}"
-            );
-        }
     }
 
     #[test]

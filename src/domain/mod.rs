@@ -21,6 +21,7 @@ pub mod local_path;
 pub mod own;
 pub mod path;
 pub mod policy;
+pub mod regroup;
 pub mod route;
 pub mod scalar;
 pub mod schema;

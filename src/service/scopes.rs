@@ -16,8 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use crate::clock::Clock;
 use crate::domain::access::{Permit, Rights};
 use crate::domain::audit::{Deed, Event};
-use crate::domain::groups::{Groups, Refused, Regroup, documents_of};
+use crate::domain::groups::{Groups, Refused, documents_of};
 use crate::domain::policy::Policy;
+use crate::domain::regroup::Regroup;
 use crate::domain::scope::InvalidScope;
 use crate::domain::scope_document::{ScopeChange, ScopeDocument};
 use crate::domain::{FieldFault, Kind};
@@ -239,6 +240,13 @@ impl Scopes {
     /// Give a group of people scopes and take others from it.
     pub async fn regroup(&self, permit: &Permit, group: &str, wish: &Regroup) -> Result<(), Error> {
         self.change(permit, |groups| groups.regroup(group, wish))
+            .await
+            .map(drop)
+    }
+
+    /// Take all its scopes from a group of people.
+    pub async fn disband(&self, permit: &Permit, group: &str) -> Result<(), Error> {
+        self.change(permit, |groups| groups.disband(group))
             .await
             .map(drop)
     }

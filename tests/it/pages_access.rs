@@ -104,7 +104,7 @@ async fn a_group_gets_and_loses_scopes_by_ticking_them() {
     let scope = "[{server: w, methods: ['*'], tools: ['*']}]";
     let policy = format!(
         "group_mappings: {{night/shift: [sees], others: [sees]}}\ndescriptions: {{calls: Calls the weather}}\n\
-         sees: [{{server: w, methods: [tools/list]}}]\ncalls: {scope}\nmore: {scope}\n"
+         sees: [{{server: w, methods: [tools/list]}}]\ncalls: {scope}\nmore: {scope}\n\"odd,name\": {scope}\n"
     );
     let gateway = Setup::new().with_policy(&policy).start();
     gateway.register("/w", &upstream.url).await;
@@ -185,7 +185,7 @@ async fn a_group_gets_and_loses_scopes_by_ticking_them() {
     assert!(unknown.text().contains("id=\"fault-give\"") && unknown.text().contains("value=\"&lt;b&gt;\""));
     assert_eq!(ticked(&unknown.text()), ["calls", "more"]);
     let boss = "/access/groups/mcp-registry-admin";
-    let locked = send(boss, "save", &["had:mcp-registry-admin"]).await;
+    let locked = send(boss, "save", &["had:mcp-registry-admin", "sure=yes"]).await;
     assert_eq!(locked.status, 409, "{}", locked.text());
 
     // A new group, as an identity provider calls it, begins with scopes that are there.
@@ -218,15 +218,34 @@ async fn a_group_gets_and_loses_scopes_by_ticking_them() {
     assert!(described.status == 422 && described.text().contains("fault-description"));
     assert_eq!(browser.get("/access/groups/9").await.status, 404);
 
-    // A group that loses its last scope, or is removed after the question, is none.
-    let emptied = send("/access/groups/8c1f", "save", &["had:sees"]).await;
+    // A scope with a comma in its name is ticked like any other.
+    let odd = send(here, "save", &["has:odd,name"]).await;
+    assert_eq!(odd.status, 303, "{}", odd.text());
+    assert_eq!(ticked(&browser.get(here).await.text()), ["calls", "odd,name"]);
+
+    // A group that loses its last scope is none, as one that is removed; it is asked about, and its scopes stay.
+    for (action, ticks) in [
+        ("save", ["had:calls", "had:odd,name"].as_slice()),
+        ("delete", &[]),
+    ] {
+        let asked = send(here, action, ticks).await;
+        assert!(
+            asked.status == 200 && asked.text().contains("Remove this group?"),
+            "{}",
+            asked.text()
+        );
+        assert_eq!(ada().await, 200);
+    }
+    let emptied = send("/access/groups/8c1f", "save", &["had:sees", "sure=yes"]).await;
     assert_eq!((emptied.status, emptied.header("location")), (303, "/access"));
-    let asked = send(here, "delete", &[]).await;
-    assert!(asked.status == 200 && asked.text().contains("Remove this group?"));
-    assert_eq!(ada().await, 200);
-    assert_eq!(send(here, "delete", &["sure=yes"]).await.status, 303);
+    let removed = send(here, "delete", &["sure=yes"]).await;
+    assert_eq!((removed.status, removed.header("location")), (303, "/access"));
     assert_eq!(ada().await, 403);
     assert_eq!(browser.get(here).await.status, 404);
+    assert_eq!(browser.get("/access/scopes/calls").await.status, 200);
+    // A page from before does not bring it back.
+    assert_eq!(send(here, "save", &["has:more"]).await.status, 404);
+    assert_eq!(ada().await, 403);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::web::problem::Problem;
 use crate::web::state::AppState;
 use crate::web::view::pages::{Asked, ExplainPage, Section, Verdict};
 
-/// `GET /access/explain`: with nothing asked, the form alone.
+/// `GET /access/explain`: with no server and no permission asked about, the form alone.
 pub(in crate::web) async fn page(
     State(state): State<AppState>,
     PageMember(caller): PageMember,

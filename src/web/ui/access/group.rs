@@ -13,13 +13,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::chrome::chrome;
 use super::super::faults;
-use super::super::question::{Doubt, first_of};
+use super::super::question::{Doubt, first};
 use super::super::server_page::{AROUND, lines};
 use super::{MOST_CHOICES, names_in, scope_row, typed};
 use crate::domain::Kind;
 use crate::domain::catalog::diff_within;
 use crate::domain::draft::Draft;
-use crate::domain::groups::{Groups, Regroup};
+use crate::domain::groups::Groups;
+use crate::domain::regroup::Regroup;
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
@@ -65,7 +66,7 @@ pub(in crate::web) async fn page(
 
 const DELETE: Doubt = Doubt {
     title: "Remove this group?",
-    words: "Whoever is in it loses what it gives, at once; the scope of its name goes too.",
+    words: "Whoever is in it loses what it gives, at once. Its scopes stay, and whoever else has them.",
     verb: "Remove",
     section: Section::Access,
 };
@@ -79,14 +80,19 @@ pub(in crate::web) async fn act(
     let permit = administration(&state, &change.caller.identity)?;
     let action = typed(&change.draft, "action");
     let here = links::group(&name);
-    if let Some(asking) = first_of(&state, &change, (&here, &here), (&action, &[("delete", DELETE)])) {
+    let wish = wish(&change.draft);
+    let had = state.scopes.groups().await?.policy().scopes_for(&[name.clone()]);
+    // A group that has nothing left is no group.
+    let leaves_nothing = wish.give.is_empty() && !had.is_empty() && had.is_subset(&wish.take);
+    if (action == "delete" || (action == "save" && leaves_nothing))
+        && let Some(asking) = first(&state, &change, (&here, &here), DELETE)
+    {
         return Ok(asking);
     }
     if action == "delete" {
-        state.scopes.delete(&permit, &name, true).await?;
+        state.scopes.disband(&permit, &name).await?;
         return Ok(Redirect::to(links::ACCESS).into_response());
     }
-    let wish = wish(&change.draft);
     let tried = if action == "save" {
         let saved = state.scopes.regroup(&permit, &name, &wish).await;
         saved.map(|()| None)
@@ -107,7 +113,6 @@ pub(in crate::web) async fn act(
             let saved = links::asking(&here, &[("saved", "yes")]);
             return Ok(Redirect::to(&saved).into_response());
         }
-        // A group that has nothing left is no group.
         Ok(None) => return Ok(Redirect::to(links::ACCESS).into_response()),
         Ok(Some((before, after))) => {
             let (before, after) = (given(&before, &name), given(&after, &name));
@@ -126,8 +131,10 @@ pub(in crate::web) async fn act(
 /// What was ticked, unticked and typed.
 fn wish(draft: &Draft) -> Regroup {
     let ticked = |kind: &str| -> BTreeSet<String> {
-        let fields = draft.0.keys().filter_map(|field| field.strip_prefix(kind));
-        fields.map(str::to_owned).collect()
+        let on = draft.0.iter().filter(|(_, value)| value.as_str() == Some("on"));
+        on.filter_map(|(field, _)| field.strip_prefix(kind))
+            .map(str::to_owned)
+            .collect()
     };
     let (had, has) = (ticked("had:"), ticked("has:"));
     let mut give: BTreeSet<String> = has.difference(&had).cloned().collect();
@@ -135,6 +142,7 @@ fn wish(draft: &Draft) -> Regroup {
     Regroup {
         give,
         take: had.difference(&has).cloned().collect(),
+        is_new: false,
     }
 }
 
@@ -155,6 +163,10 @@ fn form(state: &AppState, chrome: Chrome, groups: &Groups, name: &str, wish: &Re
     let had = policy.scopes_for(&[name.to_owned()]);
     let known = policy.scopes().keys().filter(|scope| !had.contains(*scope));
     let (wished, others): (Vec<&String>, Vec<&String>) = known.partition(|scope| wish.give.contains(*scope));
+    // What it has can always be unticked; of what it could have the first ones are listed.
+    let listed = MOST_CHOICES.saturating_sub(had.len() + wished.len());
+    let more = others.len().saturating_sub(listed);
+    let others = others.into_iter().take(listed);
     let rows: Vec<&String> = had.iter().chain(wished).chain(others).collect();
     let row = |scope: &&String| GroupScope {
         scope: scope_row(groups, scope, &admin_scope),
@@ -162,18 +174,20 @@ fn form(state: &AppState, chrome: Chrome, groups: &Groups, name: &str, wish: &Re
         has: wish.give.contains(*scope) || (had.contains(*scope) && !wish.take.contains(*scope)),
     };
     let servers = policy.servers(&had);
-    // What was typed and is not among the rows stays typed.
-    let unlisted = wish.give.iter().filter(|scope| !rows.contains(scope));
+    // What was typed and is no scope stays typed; a name with a comma was not typed.
+    let unlisted = wish.give.iter();
+    let unlisted = unlisted.filter(|scope| !rows.contains(scope) && !scope.contains(','));
     GroupPage {
         chrome,
         name: name.to_owned(),
         action: links::group(name),
-        explain: links::asking(links::ACCESS_EXPLAIN, &[("groups", name)]),
+        // That page has commas between groups.
+        explain: (!name.contains(',')).then(|| links::asking(links::ACCESS_EXPLAIN, &[("groups", name)])),
         source: groups.group_source(name).as_str(),
         overrides: groups.overrides_group(name),
         is_saved: false,
-        scopes: rows.iter().take(MOST_CHOICES).map(row).collect(),
-        more: rows.len().saturating_sub(MOST_CHOICES),
+        scopes: rows.iter().map(row).collect(),
+        more,
         give: unlisted.cloned().collect::<Vec<_>>().join(", "),
         may_remove: !had.is_empty(),
         more_servers: servers.len().saturating_sub(MOST_SERVERS),

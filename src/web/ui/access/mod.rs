@@ -19,9 +19,9 @@ use super::faults;
 use super::paging::{Cut, said};
 use crate::domain::access::Permit;
 use crate::domain::draft::Draft;
-use crate::domain::groups::{Groups, Refused, Regroup};
+use crate::domain::groups::Groups;
+use crate::domain::regroup::Regroup;
 use crate::domain::{FieldFault, Kind};
-use crate::service::scopes;
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
 use crate::web::extract::questions::Questions;
@@ -118,11 +118,9 @@ async fn made(
         let words = "it would describe a new scope; leave it empty, or the scopes";
         return Err(Problem::fields(vec![FieldFault::new("description", words)]));
     }
-    if state.scopes.groups().await?.policy().groups().contains_key(name) {
-        return Err(scopes::Error::from(Refused::Exists(name.to_owned())).into());
-    }
     let wish = Regroup {
         give,
+        is_new: true,
         ..Regroup::default()
     };
     Ok(state.scopes.regroup(permit, name, &wish).await?)

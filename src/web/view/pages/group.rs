@@ -15,7 +15,7 @@ pub struct GroupPage {
     /// Where the form goes.
     pub action: String,
     /// Where it is explained what its people may do.
-    pub explain: String,
+    pub explain: Option<String>,
     /// `file` or `store`.
     pub source: &'static str,
     /// Whether the store says something else than the file.
@@ -61,7 +61,7 @@ impl Page for GroupPage {
             chrome: Chrome::sample(),
             name: "analysts".to_owned(),
             action: "/access/groups/analysts".to_owned(),
-            explain: "/access/explain?groups=analysts".to_owned(),
+            explain: Some("/access/explain?groups=analysts".to_owned()),
             source: "file",
             overrides: false,
             is_saved: false,
