@@ -81,7 +81,12 @@ pub(in crate::web) async fn act(
     let action = typed(&change.draft, "action");
     let here = links::group(&name);
     let wish = wish(&change.draft);
-    let had = state.scopes.groups().await?.policy().scopes_for(&[name.clone()]);
+    let had = state
+        .scopes
+        .groups()
+        .await?
+        .policy()
+        .scopes_for(std::slice::from_ref(&name));
     // A group that has nothing left is no group.
     let leaves_nothing = wish.give.is_empty() && !had.is_empty() && had.is_subset(&wish.take);
     if (action == "delete" || (action == "save" && leaves_nothing))
