@@ -73,7 +73,7 @@ async fn what_a_page_becomes_can_be_read_by_everybody_too() {
 async fn the_page_that_stands_in_for_a_registry_that_is_away_can_be_read_too() {
     let gateway = Gateway::new();
     let base = gateway.base.clone();
-    // The nginx of this folder stays until the value is dropped.
+    // The nginx of this folder stays until this is dropped.
     let _setup = gateway.kill();
     run_at("away.mjs", json!({"gateway": base, "password": ""}));
 }

@@ -371,6 +371,15 @@ impl Drop for Gateway {
     }
 }
 
+impl Drop for Setup {
+    fn drop(&mut self) {
+        // Nobody has started a daemon again that would end what a killed one left.
+        for pid in nginx_pids(&self.data()) {
+            signal_to(pid, "-TERM");
+        }
+    }
+}
+
 /// Processes whose command line names this data folder's nginx, and their children.
 pub fn nginx_pids(data: &Path) -> Vec<u32> {
     let conf = data.join("nginx/nginx.conf").display().to_string();
