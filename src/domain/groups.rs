@@ -151,8 +151,7 @@ impl Groups {
 
     /// Whether the file gives this group anything else.
     pub fn overrides_group(&self, group: &str) -> bool {
-        let file = self.file.groups().get(group);
-        file.is_some() && file != self.policy.groups().get(group)
+        self.file.groups().contains_key(group) && self.group_source(group) == Source::Store
     }
 
     /// Names of the file that the store hides.

@@ -268,6 +268,14 @@ pub struct Machine {
     pub created_at: Timestamp,
 }
 
+/// A name that may be the last part of a page's address (RFC 3986, section 5.2.4, takes dots out of a path).
+pub fn check_in_address(name: &str) -> Result<(), &'static str> {
+    if [".", ".."].contains(&name) {
+        return Err("no address can hold it");
+    }
+    Ok(())
+}
+
 /// A user or group name that may travel in a header and a log line.
 ///
 /// One to 128 characters, no control characters, no spaces at the edges.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::FieldFault;
 use super::groups::{Groups, Refused};
-use super::identity::check_name;
+use super::identity::{check_in_address, check_name};
 use super::scope_document::ScopeChange;
 
 /// What a group shall have.
@@ -67,9 +67,7 @@ impl Groups {
 /// Whether a new group may be called so: its page has an address, and lists of groups have commas between them.
 fn check_new(name: &str) -> Result<(), &'static str> {
     check_name(name)?;
-    if [".", ".."].contains(&name) {
-        return Err("no address can hold it");
-    }
+    check_in_address(name)?;
     if name.contains(',') {
         return Err("it may hold no comma: lists of groups are separated by commas");
     }

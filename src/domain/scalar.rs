@@ -1,4 +1,4 @@
-//! Numbers and switches as clients write them: forms send texts, and some languages write every number with a point.
+//! Numbers, switches and lists of names as clients write them: forms send texts, and some languages write every number with a point.
 
 use serde_json::Value;
 
@@ -22,6 +22,12 @@ pub fn flag(value: &Value) -> Option<bool> {
         },
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Names with commas between them; blanks around them and empty ones are nothing.
+pub fn names(text: &str) -> impl Iterator<Item = String> + '_ {
+    let names = text.split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// The whole number that this is exactly. Beyond 2^53 a float says no number exactly.

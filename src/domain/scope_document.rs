@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::FieldFault;
+use super::identity::check_in_address;
 use super::policy::RESERVED;
 use super::scope::{InvalidScope, Scope, fault, texts};
 
@@ -185,9 +186,7 @@ pub fn check_scope_name(name: &str) -> Result<(), &'static str> {
     if !name.bytes().all(sayable) {
         return Err("it may hold printable ASCII only, without spaces, quotes and backslashes");
     }
-    if [".", ".."].contains(&name) {
-        return Err("no address can hold it");
-    }
+    check_in_address(name)?;
     if RESERVED.contains(&name) {
         return Err("this name has a meaning of its own in the scopes file");
     }

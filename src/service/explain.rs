@@ -14,6 +14,7 @@ use crate::domain::access::{Act, Action, AgentAction, Call, Rights};
 use crate::domain::explain::{Explanation, explain};
 use crate::domain::identity::Identity;
 use crate::domain::path::ServerPath;
+use crate::domain::scalar::names;
 use crate::domain::scope::OWN_SERVER;
 use crate::domain::server::Revision;
 use crate::domain::{FieldFault, Kind};
@@ -246,8 +247,7 @@ fn field(name: &str, words: &str) -> Error {
 }
 
 fn listed(text: Option<&String>) -> Option<Vec<String>> {
-    let words = text?.split(',').map(str::trim).filter(|word| !word.is_empty());
-    Some(words.map(str::to_owned).collect())
+    Some(names(text?).collect())
 }
 
 fn of(who: &Identity) -> Person {

@@ -225,16 +225,13 @@ impl Scopes {
             return Err(Error::Denied);
         }
         let documents = documents_of(text).map_err(Error::Fields)?;
-        let present = self.groups().await?;
+        let (present, _) = self.tried(|groups| Ok(groups.import(documents.clone()))).await?;
         let before = |name: &str| present.policy().document(name).map(|document| document.value());
-        let previews = documents.iter().map(|document| Preview {
+        let previews = documents.into_iter().map(|document| Preview {
             before: before(&document.name),
-            document: document.clone(),
+            document,
         });
-        let previews = previews.collect();
-        let next = present.after(&present.import(documents));
-        self.check_groups(&next).await?;
-        Ok(previews)
+        Ok(previews.collect())
     }
 
     /// Give a group of people scopes and take others from it.
@@ -261,8 +258,16 @@ impl Scopes {
         if !permit.is_administrator() {
             return Err(Error::Denied);
         }
+        self.tried(|groups| groups.regroup(group, wish)).await
+    }
+
+    /// What holds, and what would after a wish: nobody may be locked out by it.
+    async fn tried(
+        &self,
+        wish: impl FnOnce(&Groups) -> Result<Vec<ScopeChange>, Refused> + Send,
+    ) -> Result<(Groups, Groups), Error> {
         let present = self.groups().await?;
-        let next = present.after(&present.regroup(group, wish)?);
+        let next = present.after(&wish(&present)?);
         self.check_groups(&next).await?;
         Ok((present, next))
     }

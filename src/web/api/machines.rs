@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::access::{Call, Permit, decide};
 use crate::domain::identity::{Identity, Machine};
+use crate::domain::scalar::names;
 use crate::domain::{FieldFault, Kind};
 use crate::service::machines::Wish;
 use crate::web::extract::change::Change;
@@ -89,10 +90,7 @@ fn groups(value: Option<&Value>) -> Result<Vec<String>, Problem> {
     let fault = || Problem::fields(vec![FieldFault::new("groups", "expected a list of names")]);
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(text)) => {
-            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-            Ok(names.map(str::to_owned).collect())
-        }
+        Some(Value::String(text)) => Ok(names(text).collect()),
         Some(Value::Array(rows)) => {
             let names: Option<_> = rows.iter().map(|row| row.as_str().map(str::to_owned)).collect();
             names.ok_or_else(fault)

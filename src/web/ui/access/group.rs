@@ -8,19 +8,19 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::chrome::chrome;
 use super::super::faults;
 use super::super::question::{Doubt, first};
 use super::super::server_page::{AROUND, lines};
-use super::{MOST_CHOICES, names_in, scope_row, typed};
+use super::{Asked, MOST_CHOICES, scope_row, typed};
 use crate::domain::Kind;
 use crate::domain::catalog::diff_within;
 use crate::domain::draft::Draft;
 use crate::domain::groups::Groups;
 use crate::domain::regroup::Regroup;
+use crate::domain::scalar::names;
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
 use crate::web::extract::path::Rest;
@@ -33,12 +33,6 @@ use crate::web::view::pages::{Chrome, GroupPage, GroupScope, Section};
 
 /// Servers that are listed.
 const MOST_SERVERS: usize = 100;
-
-/// What the address of a group's page asks.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::web) struct Asked {
-    saved: Option<String>,
-}
 
 /// `GET /access/groups/{name}`.
 pub(in crate::web) async fn page(
@@ -81,12 +75,8 @@ pub(in crate::web) async fn act(
     let action = typed(&change.draft, "action");
     let here = links::group(&name);
     let wish = wish(&change.draft);
-    let had = state
-        .scopes
-        .groups()
-        .await?
-        .policy()
-        .scopes_for(std::slice::from_ref(&name));
+    let groups = state.scopes.groups().await?;
+    let had = groups.policy().scopes_for(std::slice::from_ref(&name));
     // A group that has nothing left is no group.
     let leaves_nothing = wish.give.is_empty() && !had.is_empty() && had.is_subset(&wish.take);
     if (action == "delete" || (action == "save" && leaves_nothing))
@@ -94,32 +84,22 @@ pub(in crate::web) async fn act(
     {
         return Ok(asking);
     }
-    if action == "delete" {
-        state.scopes.disband(&permit, &name).await?;
-        return Ok(Redirect::to(links::ACCESS).into_response());
-    }
-    let tried = if action == "save" {
-        let saved = state.scopes.regroup(&permit, &name, &wish).await;
-        saved.map(|()| None)
-    } else {
-        state
-            .scopes
-            .preview_regroup(&permit, &name, &wish)
-            .await
-            .map(Some)
+    let tried = match action.as_str() {
+        "delete" => {
+            state.scopes.disband(&permit, &name).await?;
+            return Ok(Redirect::to(links::ACCESS).into_response());
+        }
+        "save" => match state.scopes.regroup(&permit, &name, &wish).await {
+            Ok(()) => return saved(&state, &name).await,
+            Err(error) => Err(error),
+        },
+        _ => state.scopes.preview_regroup(&permit, &name, &wish).await,
     };
-    let groups = state.scopes.groups().await?;
-    let is_there = groups.policy().groups().contains_key(&name);
     let chrome = chrome(&state, &change.caller, &change.headers, Section::Access);
     let mut page = form(&state, chrome, &groups, &name, &wish);
     let mut status = StatusCode::OK;
     match tried.map_err(Problem::from) {
-        Ok(None) if is_there => {
-            let saved = links::asking(&here, &[("saved", "yes")]);
-            return Ok(Redirect::to(&saved).into_response());
-        }
-        Ok(None) => return Ok(Redirect::to(links::ACCESS).into_response()),
-        Ok(Some((before, after))) => {
+        Ok((before, after)) => {
             let (before, after) = (given(&before, &name), given(&after, &name));
             page.is_same = before == after;
             let told = diff_within(Some(&before), Some(&after), AROUND);
@@ -133,6 +113,17 @@ pub(in crate::web) async fn act(
     Ok(state.view.page(status, &page))
 }
 
+/// On to the group that was saved, or to the others when nothing is left of it.
+async fn saved(state: &AppState, name: &str) -> Result<Response, Problem> {
+    let groups = state.scopes.groups().await?;
+    let next = if groups.policy().groups().contains_key(name) {
+        links::asking(&links::group(name), &[("saved", "yes")])
+    } else {
+        links::ACCESS.to_owned()
+    };
+    Ok(Redirect::to(&next).into_response())
+}
+
 /// What was ticked, unticked and typed.
 fn wish(draft: &Draft) -> Regroup {
     let ticked = |kind: &str| -> BTreeSet<String> {
@@ -143,7 +134,7 @@ fn wish(draft: &Draft) -> Regroup {
     };
     let (had, has) = (ticked("had:"), ticked("has:"));
     let mut give: BTreeSet<String> = has.difference(&had).cloned().collect();
-    give.extend(names_in(&typed(draft, "give")));
+    give.extend(names(&typed(draft, "give")));
     Regroup {
         give,
         take: had.difference(&has).cloned().collect(),

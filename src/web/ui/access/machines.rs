@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::super::chrome::chrome;
 use super::super::faults;
 use super::super::question::{Doubt, first};
-use super::{MOST_CHOICES, names_in, typed};
+use super::{MOST_CHOICES, typed};
 use crate::domain::Kind;
 use crate::domain::access::Permit;
+use crate::domain::scalar::names;
 use crate::service::machines::Wish;
 use crate::web::api::groups::administration;
 use crate::web::api::machines::removed;
@@ -55,7 +56,7 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
     let wish = Wish {
         name: name.clone(),
         description: description.clone(),
-        groups: names_in(&groups).collect(),
+        groups: names(&groups).collect(),
     };
     let made = state.machines.create(&permit, wish).await.map_err(Problem::from);
     let chrome = chrome(&state, &change.caller, &change.headers, Section::Access);

@@ -21,6 +21,7 @@ use crate::domain::access::Permit;
 use crate::domain::draft::Draft;
 use crate::domain::groups::Groups;
 use crate::domain::regroup::Regroup;
+use crate::domain::scalar::names;
 use crate::domain::{FieldFault, Kind};
 use crate::web::api::groups::administration;
 use crate::web::extract::change::Change;
@@ -47,16 +48,16 @@ pub(in crate::web) struct Look {
     groups: String,
 }
 
+/// What the address of a scope's or a group's page asks.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Asked {
+    saved: Option<String>,
+}
+
 /// A field of a form as it was typed, without blanks around it.
 fn typed(draft: &Draft, field: &str) -> String {
     let value = draft.0.get(field).and_then(|value| value.as_str());
     value.unwrap_or_default().trim().to_owned()
-}
-
-/// Names with commas between them.
-fn names_in(text: &str) -> impl Iterator<Item = String> + '_ {
-    let names = text.split(',').map(str::trim);
-    names.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// `GET /access`.
@@ -78,14 +79,8 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
     let permit = administration(&state, &change.caller.identity)?;
     let [name, description, give] =
         ["group_name", "description", "give"].map(|field| typed(&change.draft, field));
-    let scopes: BTreeSet<String> = names_in(&give).collect();
-    let next = if scopes.is_empty() {
-        links::scope(&name)
-    } else {
-        links::group(&name)
-    };
-    let problem = match made(&state, &permit, (&name, &description), scopes).await {
-        Ok(()) => return Ok(Redirect::to(&next).into_response()),
+    let problem = match made(&state, &permit, (&name, &description), &give).await {
+        Ok(next) => return Ok(Redirect::to(&next).into_response()),
         Err(problem) if matches!(problem.kind(), Kind::Invalid | Kind::Conflict) => problem,
         Err(problem) => return Err(problem),
     };
@@ -101,18 +96,21 @@ pub(in crate::web) async fn act(State(state): State<AppState>, change: Change) -
     Ok(state.view.page(status, &page))
 }
 
+/// The address of what was made: the group with these scopes, or else the new scope of its name.
 async fn made(
     state: &AppState,
     permit: &Permit,
     (name, description): (&str, &str),
-    give: BTreeSet<String>,
-) -> Result<(), Problem> {
+    give: &str,
+) -> Result<String, Problem> {
     if name.is_empty() {
         let fault = FieldFault::new("group_name", "it is required");
         return Err(Problem::fields(vec![fault]));
     }
+    let give: BTreeSet<String> = names(give).collect();
     if give.is_empty() {
-        return Ok(state.scopes.create(permit, name, description).await?);
+        state.scopes.create(permit, name, description).await?;
+        return Ok(links::scope(name));
     }
     if !description.is_empty() {
         let words = "it would describe a new scope; leave it empty, or the scopes";
@@ -123,7 +121,8 @@ async fn made(
         is_new: true,
         ..Regroup::default()
     };
-    Ok(state.scopes.regroup(permit, name, &wish).await?)
+    state.scopes.regroup(permit, name, &wish).await?;
+    Ok(links::group(name))
 }
 
 async fn shown(state: &AppState, chrome: Chrome, look: &Look) -> Result<AccessPage, Problem> {

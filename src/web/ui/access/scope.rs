@@ -3,13 +3,12 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
 
 use super::super::chrome::chrome;
 use super::super::faults;
 use super::super::question::{Doubt, first_of};
 use super::super::server_page::{AROUND, lines};
-use super::typed;
+use super::{Asked, typed};
 use crate::domain::access::Permit;
 use crate::domain::catalog::diff_within;
 use crate::domain::groups::{Groups, Refused, Source};
@@ -50,12 +49,6 @@ pub(in crate::web) async fn new_page(
     let chrome = chrome(&state, &caller, &headers, Section::Access);
     let page = form(chrome, None, &state.scopes.groups().await?, NEW.to_owned());
     Ok(state.view.page(StatusCode::OK, &page))
-}
-
-/// What the address of a scope's page asks.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::web) struct Asked {
-    saved: Option<String>,
 }
 
 /// `GET /access/scopes/{name}`.
